@@ -5,13 +5,16 @@ import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 from bench import usage
 from bench.lines import answer_lines
+from bench.switched import SwitchedConnection, switch
 from hangbot import Bot, ChatMessage, Settings
 from hangbot.clock import SystemClock
 from hangbot.delivery.outbox import Outbox
 from hangbot.factory import open_bot, open_outbox
+from hangbot.hangfm import socket
 from hangbot.hangfm.network import NETWORK, Network
 from hangbot.journal import Journal
 from hangbot.logs import Recent
@@ -21,7 +24,7 @@ from hangbot.status import open_status
 __all__: list[str] = []
 
 _JOURNAL: Final = "BENCH_JOURNAL"
-"""In a bot's environment: whether it keeps a journal."""
+"""In a bot's environment: whether it keeps a journal, which can be switched off."""
 
 _FILES: Final = Path("/proc/self/fd")
 _AT_ONCE: Final = 10
@@ -35,12 +38,17 @@ async def _answer(_: Bot, message: ChatMessage) -> None:
 class _Bots:
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
+        self._journals: list[Journal] = []
 
     async def handle(self, request: dict[str, Any]) -> object:
         """Answer one request of the parent."""
         match request["do"]:
             case "open":
                 return await self._open(request["envs"])
+            case "journal":
+                for journal in self._journals:
+                    switch(journal, on=request["on"])
+                return None
             case "usage":
                 return {
                     "resident_mb": usage.resident_mb(),
@@ -59,11 +67,11 @@ class _Bots:
                 settings = Settings.from_env(env)
                 deliveries = Deliveries()
                 outbox = await self._stack.enter_async_context(open_outbox(settings))
-                network = (
-                    Network(journal=Journal(asyncio.get_running_loop().time))
-                    if env.get(_JOURNAL)
-                    else NETWORK
-                )
+                network = NETWORK
+                if env.get(_JOURNAL):
+                    self._stack.enter_context(patch.object(socket, "KeptConnection", SwitchedConnection))
+                    self._journals.append(Journal(asyncio.get_running_loop().time))
+                    network = Network(journal=self._journals[-1])
                 if len(envs) > 1:
                     network = network.paced(SystemClock())
                 bot = await self._stack.enter_async_context(

@@ -22,8 +22,8 @@ _TALKERS: Final = 20
 _GUESTS: Final = 40
 _DJS: Final = 4
 _ANSWERED_WITHIN: Final = 60.0
-_LOOK_EVERY: Final = 0.02
-_CALM: Final = 0.3
+_LOOK_EVERY: Final = 0.01
+_CALM: Final = 0.2
 """Seconds after the last answer until the bot has nothing more to do."""
 
 

@@ -3,7 +3,8 @@
 import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from math import sqrt
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -18,15 +19,14 @@ from hangbot.redact import Redactor
 __all__ = ["STEPS"]
 
 _CROWD: Final = 199
-_BOTS: Final[dict[str, dict[str, str]]] = {"bare": {}, "also bare": {}, "kept": {"BENCH_JOURNAL": "on"}}
 _OPEN_WITHIN: Final = 300.0
 _WITHIN: Final = 120.0
-_WORLDS: Final = 6
+_WORLDS: Final = 3
 _TURN: Final = 200
 """Things that happen in a turn: less than a tenth of a second, so that whatever else runs meets all alike."""
-_TURNS: Final = 30
-"""In a round; the journal is full after one."""
-_ROUNDS: Final = 4
+_TURNS: Final = 15
+"""At a time; the journal is full after them."""
+_ROUNDS: Final = 10
 _FIRST_RATE: Final = 2_000.0
 _BUSY: Final = 0.7
 """Of a core: so much the bot without a journal is to use."""
@@ -38,77 +38,85 @@ _FRAME: Final = (
 )
 
 
-class _Contenders:
-    """Bots in a process each, in rooms of one sandbox, to which the same happens by turns.
+class _Pair:
+    """Two bots in a process each, to which the same happens by turns; their journals are off at first.
 
     Attributes:
         rate: How many things happen a second.
-        busy: How much of a core a bot took while something happened to it, in per cent; of each round.
+        busy: How much of a core they took while something happened to them, in per cent.
     """
 
-    def __init__(self, sandbox: Child, bots: dict[str, Child]) -> None:
+    def __init__(self, sandbox: Child, bots: Sequence[Child]) -> None:
         self.rate = _FIRST_RATE
         self.busy: list[float] = []
         self._sandbox = sandbox
         self._bots = bots
         self._seed = 0
 
-    def round(self, turns: int) -> dict[str, float]:
-        """Let each bot have so many turns; return the seconds of the processor that its process took."""
-        before, seconds, order = self._used(), 0.0, list(enumerate(self._bots))
+    def take(self, turns: int, on: tuple[bool, bool]) -> list[float]:
+        """Let each bot have so many turns, its journal on or off; return the processor's seconds of each."""
+        for bot, is_on in zip(self._bots, on, strict=True):
+            bot.ask({"do": "journal", "on": is_on})
+        before, seconds = self._used(), 0.0
         for _ in range(turns):
             self._seed += 1
-            for room, _ in order:
-                request = {"do": "busy", "room": room, "number": _TURN, "seed": self._seed, "rate": self.rate}
-                seconds += self._sandbox.ask(request, within=_WITHIN)
-            order[1:] = reversed(order[1:])  # so each comes after each other, and none after itself
+            request = {"do": "busy", "number": _TURN, "seed": self._seed, "rate": self.rate}
+            seconds += sum(self._sandbox.ask(request | {"room": room}, within=_WITHIN) for room in (0, 1))
         self._sandbox.ask({"do": "settled"}, within=_WITHIN)
-        used = {name: used - before[name] for name, used in self._used().items()}
-        self.busy.append(sum(used.values()) / seconds * _HUNDRED)
+        used = [now - then for now, then in zip(self._used(), before, strict=True)]
+        self.busy.append(sum(used) / seconds * _HUNDRED)
         return used
 
-    def _used(self) -> dict[str, float]:
-        return {name: float(bot.ask({"do": "usage"})["cpu_s"]) for name, bot in self._bots.items()}
+    def added(self, turns: int, *, on: bool) -> float:
+        """Return what the journal (or nothing, where it is not ``on``) adds, in per cent.
+
+        Each bot is once the one with it: that one process lies better in memory than the other cancels out.
+        """
+        one, other = self.take(turns, (on, False))
+        one_then, other_then = self.take(turns, (False, on))
+        return (sqrt(one / other * other_then / one_then) - 1) * _HUNDRED
+
+    def _used(self) -> list[float]:
+        return [float(bot.ask({"do": "usage"})["cpu_s"]) for bot in self._bots]
 
 
 @contextmanager
-def _opened(names: Sequence[str]) -> Iterator[_Contenders]:
-    with ExitStack() as stack:
-        folder = stack.enter_context(TemporaryDirectory(prefix="hangbot-bench-"))
-        sandbox = stack.enter_context(child("bench.servers", "sandbox"))
-        wants = {"rooms": len(names), "crowd": _CROWD, "bots": len(names)}
-        world = sandbox.ask(wants, within=_OPEN_WITHIN)
-        bots = {name: stack.enter_context(child("bench.bot_process")) for name in names}
-        for (name, bot), env in zip(bots.items(), world["bots"], strict=True):
-            own = {"HANGBOT_RATE": "0", "HANGBOT_OUTBOX": f"{folder}/{name}.sqlite3"}
-            bot.ask({"do": "open", "envs": [env | own | _BOTS[name]]}, within=_OPEN_WITHIN)
-        yield _Contenders(sandbox, bots)
+def _opened() -> Iterator[_Pair]:
+    with (
+        TemporaryDirectory(prefix="hangbot-bench-") as folder,
+        child("bench.servers", "sandbox") as sandbox,
+        child("bench.bot_process") as one,
+        child("bench.bot_process") as other,
+    ):
+        world = sandbox.ask({"rooms": 2, "crowd": _CROWD, "bots": 2}, within=_OPEN_WITHIN)
+        for number, bot in enumerate((one, other)):
+            own = {"HANGBOT_OUTBOX": f"{folder}/{number}.sqlite3", "HANGBOT_RATE": "0", "BENCH_JOURNAL": "on"}
+            bot.ask({"do": "open", "envs": [world["bots"][number] | own]}, within=_OPEN_WITHIN)
+        yield _Pair(sandbox, (one, other))
 
 
 def _busy(plan: Plan) -> Iterator[Figure]:
-    added, null, busy = list[float](), list[float](), list[float]()
-    names, turns = list(_BOTS), plan.amount(_TURNS)
-    for first in range(plan.rounds(_WORLDS)):  # a process may lie better in memory than the next one
-        at = first % len(names)
-        with _opened(names[at:] + names[:at]) as bots:
-            bots.rate = _BUSY * turns * _TURN / bots.round(turns)["bare"]
-            bots.busy.clear()
+    added, null, busy, turns = list[float](), list[float](), list[float](), plan.amount(_TURNS)
+    for _ in range(plan.rounds(_WORLDS)):
+        with _opened() as pair:
+            pair.take(_TURNS, (True, True))  # fills the journals
+            pair.rate = _BUSY * 2 * turns * _TURN / sum(pair.take(turns, (False, False)))
+            pair.busy.clear()
             for _ in range(plan.rounds(_ROUNDS)):
-                used = bots.round(turns)
-                added.append((2 * used["kept"] / (used["bare"] + used["also bare"]) - 1) * _HUNDRED)
-                null.append((used["also bare"] / used["bare"] - 1) * _HUNDRED)
-        busy += bots.busy
+                added.append(pair.added(turns, on=True))
+                null.append(pair.added(turns, on=False))
+        busy += pair.busy
     mix = ", ".join(f"{share} {kind}" for kind, share in MIX.items())
     yield figure(
         "the journal: processor",
         added,
         "%",
         goal=under(3.0),
-        beside=f"of what a bot takes without, {_between(added)} of {turns} turns of {_TURN} things ({mix});"
-        f" a room of 200, {median(busy):.0f} % of a core",
+        beside=f"of what a bot takes without, {_between(added)} of {4 * turns} turns of {_TURN} things"
+        f" ({mix}); a room of 200, {median(busy):.0f} % of a core",
     )
     yield figure(
-        "one bot without a journal over another",
+        "the same without a journal",
         null,
         "%",
         beside=f"what the measurement itself says, {_between(null)}",

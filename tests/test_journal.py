@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 from hangbot.journal import SILENT, Journal, Snapshot, rows
 from hangbot.redact import MASK, Redactor
@@ -49,6 +50,38 @@ def test_what_is_older_than_ten_minutes_goes_but_the_answers_that_a_start_needs(
         ("chance", None, None),
         ("chance", None, None),
     ]
+
+
+def test_of_what_is_no_longer_kept_the_messages_that_had_not_ended_are() -> None:
+    now = [0.0]
+    journal = Journal(lambda: now[0])
+    for key in ("ends-at-once", "ends-later", "does-not-end"):
+        journal.said(key, "group", f"says {key}", direct=False)
+    journal.add("step", "ends-at-once", "settled", 1, "", "delivered", 1)
+    now[0] = 90.0
+    journal.add("step", "ends-later", "settled", 1, "", "delivered", 1)
+
+    for now[0] in (650.0, 720.0):
+        journal.add("began")
+    before_the_end = [row["id"] for row in _kept(journal) if row.get("before")]
+    now[0] = 1_300.0
+    journal.add("began")
+    after_it = [row["id"] for row in _kept(journal) if row.get("before")]
+
+    assert before_the_end == ["ends-later", "does-not-end"]
+    assert after_it == ["does-not-end"]
+
+
+def test_what_cannot_be_packed_is_kept_all_the_same() -> None:
+    journal = Journal(lambda: 0.0, largest=64_000)
+    journal.add("acted", "updateRoom", {"design": Path("stage")})
+
+    for number in range(20):
+        journal.add("in", 1, str(number))
+
+    acted, *frames = _kept(journal)[1:]
+    assert acted["params"] == {"design": Path("stage")}
+    assert [row["json"] for row in frames] == list(range(20))
 
 
 def test_a_message_is_said_once_and_a_frame_larger_than_all_the_rest_is_named_by_its_length() -> None:

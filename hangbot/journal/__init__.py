@@ -7,6 +7,7 @@ What is kept begins with a checkpoint: how the connections and the room stood be
 from hangbot.journal.chance import Chance, NotedChance
 from hangbot.journal.entries import Checkpoint, Entry, Excerpt, Snapshot
 from hangbot.journal.keeping import LARGEST, OLDEST, SILENT, Journal
+from hangbot.journal.packing import unpack
 from hangbot.journal.reading import SCHEMA, rows
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "NotedChance",
     "Snapshot",
     "rows",
+    "unpack",
 ]

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
-__all__ = ["FIELDS", "Checkpoint", "Entry", "Excerpt", "Snapshot", "Value"]
+__all__ = ["FIELDS", "Checkpoint", "Entry", "Excerpt", "Packed", "Snapshot", "Value"]
 
 Value = str | bytes | float | int | bool | None | Mapping[str, Any]
 
 
 Entry: TypeAlias = tuple[float, str, tuple[Any, ...]]
-"""One thing that happened: when (monotonic seconds), its kind, and its values in the order of `FIELDS`.
+"""One thing that happened: when (monotonic seconds), its kind, and its values in the order of `FIELDS`."""
 
-A plain tuple: there is one of every frame, and the garbage collector does not look at such again.
-"""
+Packed: TypeAlias = bytes | list[Entry]
+"""Some entries, in order: see `hangbot.journal.packing`."""
 
 
 class Snapshot(NamedTuple):
@@ -52,7 +52,7 @@ class Excerpt(NamedTuple):
 
     Attributes:
         checkpoint: How things stood before the first entry; ``None``: nothing is kept.
-        entries: In order.
+        kept: The entries, in order.
         answers: Of before: the last answers to the questions of a start, each behind its request, and the
             messages that had not ended.
         until: When it was read.
@@ -60,7 +60,7 @@ class Excerpt(NamedTuple):
     """
 
     checkpoint: Checkpoint | None
-    entries: list[Entry]
+    kept: list[Packed]
     answers: list[Entry]
     until: float
     lost: int

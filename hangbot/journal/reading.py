@@ -1,12 +1,11 @@
 """A journal as rows for JSON, without secrets."""
 
 import json
-import marshal
-import zlib
 from collections.abc import Iterator
 from typing import Any, Final
 
 from hangbot.journal.entries import FIELDS, Checkpoint, Excerpt
+from hangbot.journal.packing import unpack, unpack_room
 from hangbot.redact import Redactor
 
 __all__ = ["SCHEMA", "rows"]
@@ -38,9 +37,9 @@ def rows(excerpt: Excerpt, redactor: Redactor, *, wall: float = 0.0) -> Iterator
         "open": sorted(checkpoint.open.values()),
         "heard": dict(checkpoint.heard),
         "app": checkpoint.app,
-        "room": redactor.value(_unpacked(checkpoint.room)),
+        "room": redactor.value(unpack_room(checkpoint.room)),
     }
-    for before, entries in ((True, excerpt.answers), (False, excerpt.entries)):
+    for before, entries in ((True, excerpt.answers), (False, unpack(excerpt.kept))):
         for at, kind, values in entries:
             row: dict[str, Any] = {"t": round(at - start, 6), "kind": kind}
             if before:
@@ -48,10 +47,6 @@ def rows(excerpt: Excerpt, redactor: Redactor, *, wall: float = 0.0) -> Iterator
             for name, value in zip(FIELDS[kind], values, strict=True):
                 row |= _shown(name, value, redactor)
             yield row
-
-
-def _unpacked(room: bytes | None) -> Any:  # noqa: ANN401  any JSON value
-    return room and marshal.loads(zlib.decompress(room))  # noqa: S302  this process packed it itself
 
 
 def _shown(name: str, value: Any, redactor: Redactor) -> dict[str, Any]:  # noqa: ANN401  any value of an entry

@@ -18,7 +18,7 @@ from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.throttle import Throttle
 from hangbot.errors import GroupClosed, HangbotError, OutboxUnusable, RateLimited, ServiceError, UsageError
 from hangbot.health import Conditions
-from hangbot.journal import Journal
+from hangbot.journal import Journal, unpack
 from hangbot.token_bucket import TokenBucket
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
@@ -134,7 +134,7 @@ class Desk:
 
     def changes(self) -> list[tuple[str, str]]:
         """Return what operators did, as the journal has it."""
-        return [values for _, kind, values in self.journal.read().entries if kind == "operator"]
+        return [values for _, kind, values in unpack(self.journal.read().kept) if kind == "operator"]
 
     def count(self, kind: str, key: str = "") -> int:
         """Return how many steps of a kind were told, of one message or of all."""

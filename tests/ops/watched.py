@@ -13,7 +13,7 @@ from hangbot.config import Settings
 from hangbot.delivery.outbox import exclusive
 from hangbot.factory import open_bot, open_outbox
 from hangbot.hangfm.network import Network
-from hangbot.journal import Journal
+from hangbot.journal import Journal, unpack
 from hangbot.logs import Recent
 from hangbot.ops import Deliveries, Shown, open_port
 from hangbot.ops.token import token_path
@@ -67,7 +67,7 @@ class Watched:
         async with asyncio.timeout(WITHIN):
             while len(found) < number:
                 await asyncio.sleep(0.01)  # there is no event for it
-                found = [values for _, kind, values in self.journal.read().entries if kind == "operator"]
+                found = [values for _, kind, values in unpack(self.journal.read().kept) if kind == "operator"]
         return found
 
     async def state(self, key: str) -> str:
