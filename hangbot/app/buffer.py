@@ -29,7 +29,7 @@ class Buffer:
 
     Attributes:
         acted: Whether something was done that cannot be taken back.
-        committed: Whether something was written.
+        committed: Whether something was written, or may have been.
         ended: Whether the handler has ended: what it says then is refused, as it would never be written.
     """
 
@@ -111,7 +111,11 @@ class Buffer:
                 return []
             messages, changes, timers = [*self._messages], dict(self._changes), [*self._timers]
             held = self._messages, self._changes, self._timers
-            stored = await self._bot.commit(messages, changes=[*changes.values()], timers=timers)
+            try:
+                stored = await self._bot.commit(messages, changes=[*changes.values()], timers=timers)
+            except asyncio.CancelledError:
+                self.committed = True  # it may be: run again, the handler would do it twice
+                raise
             self.committed = True
             if timers:
                 self._changed(timers)

@@ -108,6 +108,25 @@ async def count_up(ctx: Context) -> None:
     await ctx.store.set("many", await ctx.store.get("many", 0) + 1)
 
 
+@app.command("impatient")
+async def impatient(ctx: Context) -> None:
+    """Have commits given up, each a little later."""
+    for steps in range(40):
+        ctx.after(1 + steps, give_up, steps)
+    await ctx.say("begun")
+
+
+async def give_up(ctx: Context, steps: int) -> None:
+    number = await ctx.store.get("many", 0) + 1
+    await ctx.store.set("many", number)
+    await ctx.say(f"number {number}")
+    commit = asyncio.create_task(ctx.commit())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    commit.cancel()
+    await asyncio.wait([commit])
+
+
 @app.command("how-many")
 async def how_many(ctx: Context) -> None:
     """Say how often."""
@@ -208,6 +227,19 @@ async def test_handlers_that_change_one_value_are_all_counted_however_fast_they_
     assert await said(bot, "/many") == ["begun"]
     await bot.user.say("/how-many")
     await bot.expect("400")
+
+
+async def test_a_handler_that_gave_up_a_commit_is_not_run_again_as_if_nothing_were_written(
+    hangfm_app: OpenApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = await hangfm_app(app)
+
+    texts = await said(bot, "/impatient", "/how-many")
+
+    assert [text for text in texts if text.startswith("number")] == [f"number {n}" for n in range(1, 41)]
+    await bot.user.say("/how-many")
+    await bot.expect("40")
+    caplog.clear()  # of what was written by the commit that was given up, and conflicts with itself
 
 
 async def test_a_value_that_is_none_is_as_good_as_none(hangfm_app: OpenApp) -> None:
