@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from hangbot.bot.app_forms import AnyApp
@@ -67,9 +69,10 @@ def run(args: argparse.Namespace) -> int:
         app = load_apps(args.app, (args.env_file or ENV_FILE).parent)
         return run_to_end(until_stopped(lambda signals: _on_sandbox(args, app, signals)))
     every, log = load_all_settings_and_log(args)
+    files = args.env_files or [ENV_FILE]
     bots = [
-        _Named(file.stem, settings, load_apps(args.app, file.parent))
-        for file, settings in zip(args.env_files or [ENV_FILE], every, strict=True)
+        _Named(name, settings, load_apps(args.app, file.parent))
+        for name, file, settings in zip(_names(files), files, every, strict=True)
     ]
     for bot in bots:
         if bot.settings.cluster:
@@ -80,20 +83,36 @@ def run(args: argparse.Namespace) -> int:
     if len(bots) == 1:
         (bot,) = bots
         return run_to_end(until_stopped(lambda signals: _run(bot.settings, log, bot.app, signals)))
-    _refuse_one_outbox_for_two(bots)
+    _refuse_two_alike(bots)
     return run_to_end(until_stopped(lambda signals: _run_several(bots, log, signals)))
 
 
-def _refuse_one_outbox_for_two(bots: Sequence[_Named]) -> None:
-    known: dict[str, str] = {}
+def _names(files: Sequence[Path]) -> list[str]:
+    """Return what each bot is called: the name of its file, with its folder where two have the same."""
+    stems = Counter(file.stem for file in files)
+    return [file.stem if stems[file.stem] == 1 else str(file.with_suffix("")) for file in files]
+
+
+def _refuse_two_alike(bots: Sequence[_Named]) -> None:
+    """Refuse two with one outbox, and two that are one user in one room."""
+    outboxes: dict[Path, str] = {}
+    users: dict[tuple[str, str], str] = {}
     for bot in bots:
-        outbox = str(bot.settings.outbox.absolute())
-        other = known.setdefault(outbox, bot.name)
-        if other != bot.name:
+        outbox = bot.settings.outbox.resolve()
+        if outbox in outboxes:
             raise UsageError(
-                f"the bots {other} and {bot.name} have one outbox, {outbox}",
+                f"the bots {outboxes[outbox]} and {bot.name} have one outbox, {outbox}",
                 remedy="Give each a HANGBOT_OUTBOX of its own, in its file.",
             )
+        outboxes[outbox] = bot.name
+        user = bot.settings.bot_user_token.get_secret_value(), bot.settings.room_uuid
+        if user in users:
+            raise UsageError(
+                f"the bots {users[user]} and {bot.name} are one bot in one room,"
+                " and would answer each line twice",
+                remedy="Give each a ROOM_UUID or a BOT_USER_TOKEN of its own, in its file.",
+            )
+        users[user] = bot.name
 
 
 async def until_stopped(life: Callable[[Signals], Awaitable[int]]) -> int:

@@ -106,12 +106,30 @@ def test_the_metrics_of_each_have_its_name(opened: Callable[[], tuple[Room, Room
         assert f'{{bot="{name}",room="' in ready
 
 
-def test_two_bots_on_one_outbox_are_refused(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        written = "BOT_USER_TOKEN=x.y.z\nROOM_UUID=00000000-0000-4000-8000-000000000000\n"
-        (tmp_path / f"{name}.env").write_text(f"{written}HANGBOT_OUTBOX=one.sqlite3\n", encoding="utf-8")
-    with closing(Process(tmp_path, 1, "run", "--env-file", "a.env", "--env-file", "b.env")) as bots:
+@pytest.mark.parametrize(
+    ("own", "files", "says"),
+    [
+        ("HANGBOT_OUTBOX=one.sqlite3", ("a.env", "b.env"), "the bots a and b have one outbox"),
+        ("HANGBOT_OUTBOX=one.sqlite3", ("a.env", "more/a.env"), "the bots a and more/a have one outbox"),
+        ("", ("a.env", "a.env"), "the bots a and a have one outbox"),
+        (
+            "",
+            ("a.env", "b.env"),
+            "the bots a and b are one bot in one room, and would answer each line twice",
+        ),
+        ("", ("a.env", "more/a.env"), "the bots a and more/a are one bot in one room"),
+    ],
+)
+def test_two_bots_that_share_what_one_bot_has_are_refused(
+    tmp_path: Path, own: str, files: tuple[str, str], says: str
+) -> None:
+    (tmp_path / "more").mkdir()
+    own = own.replace("one", str(tmp_path / "one"))
+    written = f"BOT_USER_TOKEN=x.y.z\nROOM_UUID=00000000-0000-4000-8000-000000000000\n{own}\n"
+    for name in files:
+        (tmp_path / name).write_text(written, encoding="utf-8")
+    with closing(Process(tmp_path, 1, "run", "--env-file", files[0], "--env-file", files[1])) as bots:
         bots.process.wait(WITHIN)
 
     assert bots.process.returncode == 2
-    assert "the bots a and b have one outbox" in bots.err
+    assert says in bots.err
