@@ -19,6 +19,11 @@ __all__ = ["Disturbances", "Loss"]
 
 _ALONE: Final = 1
 """Workers that are left alone at any time."""
+_WORKERS_ALONE: Final = 0.25
+"""Of all disturbances, those at the beginning that hit no server."""
+_SERVERS_ABOVE: Final = 0.6
+_WORKERS_BELOW: Final = 0.75
+"""Of the numbers that draw what is hit: a worker below, a server above, both in between."""
 _NO_MAJORITY: Final = 0.15
 """Of the disturbances of a server, those that may hit a second one while one is down."""
 _TWO_LEADERS: Final = 15.0
@@ -75,14 +80,18 @@ class Disturbances:
         self._hit_servers: set[int] = set()
 
     async def run(self, count: int) -> None:
-        """Make so many, one every second or two, and return when the last is over."""
+        """Make so many, one every second or two, and return when the last is over.
+
+        The first ones hit workers alone: to measure how soon a room has another owner then.
+        """
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(count):
+            for number in range(count):
+                most = 1.0 if number > count * _WORKERS_ALONE else _SERVERS_ABOVE
                 await asyncio.sleep(self._rng.uniform(0.8, 2.0))
-                worker, server = self._draw()
+                worker, server = self._draw(most)
                 while worker is None and server is None:
                     await asyncio.sleep(0.1)
-                    worker, server = self._draw()
+                    worker, server = self._draw(most)
                 if worker is not None:
                     self._hit_workers.add(worker.name)
                     tasks.create_task(self._hit_worker(worker), name=f"disturbs {worker.name}")
@@ -92,15 +101,15 @@ class Disturbances:
                     self._hit_servers.add(server)
                     tasks.create_task(self._hit_server(server), name=f"disturbs n{server}")
 
-    def _draw(self) -> tuple[WorkerProcess | None, int | None]:
+    def _draw(self, most: float) -> tuple[WorkerProcess | None, int | None]:
         """Draw a worker, a server, or both."""
-        kind = self._rng.random()
+        kind = self._rng.uniform(0.0, most)
         worker = server = None
-        if kind < 0.75:
+        if kind < _WORKERS_BELOW:
             free = [each for each in self._workers if each.name not in self._hit_workers]
             if len(free) > _ALONE:
                 worker = self._rng.choice(free)
-        if kind > 0.6:
+        if kind > _SERVERS_ABOVE:
             free_servers = [number for number in range(len(self._servers)) if number not in self._hit_servers]
             most = len(self._servers) // 2 + (self._rng.random() < _NO_MAJORITY)
             if len(self._hit_servers) < most and free_servers:
