@@ -62,7 +62,15 @@ class App(Router):
 
         The `hangbot.Bot`, its `hangbot.clock.Clock` and its `hangbot.ids.Rng` are filled in without that. An
         app that includes this one has what it provides, unless it provides the same type itself.
+
+        Raises:
+            UsageError: That is no function.
         """
+        if not callable(make):
+            raise UsageError(
+                f"`provide({getattr(kind, '__name__', kind)}, …)` is given no function",
+                remedy="Give it what makes one: `lambda bot: …`.",
+            )
         self.registered.providers[kind] = make
 
     def check(self) -> Commands:

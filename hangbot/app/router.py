@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, get_args
 
 from hangbot.app.commands import make_command
 from hangbot.app.parts import Parts, Timed
@@ -13,6 +13,9 @@ from hangbot.bot.roles import Role
 from hangbot.errors import UsageError
 
 __all__ = ["Router"]
+
+_EVENTS: Final = (ChatMessage, *get_args(Event))
+"""All that a handler may be called with."""
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
@@ -91,7 +94,9 @@ class Router:
             UsageError: That is no type of an event, or the function does not take one.
         """
         _check_called(event, "on", "(SongStarted)")
-        if not isinstance(event, type):
+        if not isinstance(event, type) or not any(
+            issubclass(event, kind) or issubclass(kind, event) for kind in _EVENTS
+        ):
             raise UsageError(
                 f"`on({event!r})`: that is no type of an event", remedy="Give it one, as `on(SongStarted)`."
             )

@@ -88,6 +88,8 @@ async def listed(ctx: Context, word: []) -> None: ...  # type: ignore[valid-type
         (lambda app: twice(app, "x", "X"), "/X is the name of two commands"),
         (lambda app: app.on(handler), "`@app.on` stands before handler"),
         (lambda app: app.on("SongStarted"), "that is no type of an event"),
+        (lambda app: app.on(User), "events.User'>)`: that is no type of an event"),
+        (lambda app: app.provide(dict, {}), "`provide(dict, …)` is given no function"),
         (lambda app: app.on(SongStarted)(nobody), "does not take `(ctx, event)` or `(ctx)`"),
         (lambda app: app.every(minutes=1)(two), "the timer every 60 s (two) does not take"),
         (lambda app: app.every(seconds=math.nan), "a timer repeats after a second to a year"),
