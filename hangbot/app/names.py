@@ -52,11 +52,11 @@ def named_for_later(function: Callable[..., Awaitable[object]], number: int) -> 
     return name
 
 
-def find(name: str) -> Callable[..., Awaitable[object]]:
-    """Return the function of a name.
+def find(name: str, number: int) -> Callable[..., Awaitable[object]]:
+    """Return the function of a name, which a timer calls with so many arguments.
 
     Raises:
-        UsageError: There is none any more.
+        UsageError: There is none any more, or it is another one by now.
     """
     module, _, path = name.partition(":")
     try:
@@ -67,7 +67,16 @@ def find(name: str) -> Callable[..., Awaitable[object]]:
         raise UsageError(
             f"a timer is to call {name}, which is not there any more", remedy="Keep the function's old name."
         ) from None
-    if not callable(found):
-        raise UsageError(f"a timer is to call {name}, which cannot be called")
+    if not callable(found) or not _is_fit(found, number):
+        raise UsageError(
+            f"a timer is to call {name} with a context and {number - 1} arguments,"
+            " which cannot be done any more",
+            remedy="Have the function take what it took; what is new to it needs a default.",
+        )
     function: Callable[..., Awaitable[object]] = found
     return function
+
+
+@functools.lru_cache(maxsize=256)
+def _is_fit(function: Callable[..., object], number: int) -> bool:
+    return is_async(function) and takes(function, number)

@@ -183,7 +183,8 @@ class Timers:
             due = timed.schedule.next(self._bot.clock.wall(), timer.due)
             return timed.handler, TimerChange(self._space, timer.id, due, timer.what)
         written: Any = json.loads(timer.what)
-        handler, args = find(written["handler"]), written["args"]
+        args = written["args"]
+        handler = find(written["handler"], 1 + len(args))
         app = _app_of(timer)
         return lambda ctx: handler(ctx.of(app), *args), TimerChange(self._space, timer.id, None)
 

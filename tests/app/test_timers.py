@@ -245,3 +245,31 @@ def test_a_call_that_was_cancelled_is_made_again_less_and_less_often(database: s
 
     waits = [round(after - before) for before, after in pairwise(world.called)]
     assert waits[:6] == [1, 2, 4, 8, 16, 30]
+
+
+def sync_by_now(ctx: Context) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "args", "says"),
+    [
+        ("removed", "[]", "removed, which is not there any more. Keep the function's old name."),
+        ("HOUR", "[]", "HOUR with a context and 0 arguments, which cannot be done any more. Have the"),
+        ("ring", "[1]", "ring with a context and 1 arguments, which cannot be done any more. Have the"),
+        ("sync_by_now", "[]", "sync_by_now with a context and 0 arguments, which cannot be done any more"),
+    ],
+)
+def test_a_timer_whose_function_is_another_one_by_now_is_kept_and_told_once(
+    database: sqlite3.Connection, caplog: pytest.LogCaptureFixture, handler: str, args: str, says: str
+) -> None:
+    world = World(database)
+    timer = TimerChange("room", "after/app/1", 5.0, f'{{"handler": "{__name__}:{handler}", "args": {args}}}')
+    world.table.set(timer)
+
+    run(world, 300)
+
+    (record,) = caplog.records
+    assert says in record.getMessage()
+    assert not world.called
+    assert [each.id for each in kept_sql.timers_due(database, "room", HOUR, None, 9)] == ["after/app/1"]
+    caplog.clear()
