@@ -31,6 +31,8 @@ logger = logging.getLogger("hangbot")
 LOOK_EVERY: Final = 0.25
 """Seconds between two looks at the register."""
 _FOLDER_EVERY: Final = 3.0
+_JOINS_WITHIN: Final = 15.0
+"""Seconds for which servers that were there a moment ago may store nothing: they elect a leader."""
 
 
 class RoomFiles(Protocol):
@@ -112,13 +114,12 @@ class Worker:
         """Serve until it was drained.
 
         Raises:
-            ClusterAway: The cluster cannot be reached at the start.
+            ClusterAway: The cluster stores nothing at the start, for longer than electing a leader takes.
             HangbotError: Another worker has its name, or there is no folder.
         """
         await self._files.look()
         self._notices.folder(self._files.entry)
-        await self._store_folder()
-        await self._membership.join()
+        await self._join()
         count = len(self._files.rooms)
         more = {"action": "worker", "rooms": count}
         logger.info(
@@ -136,6 +137,20 @@ class Worker:
                     task.cancel()
         except* HangbotError as group:
             raise first_of(group) from None
+
+    async def _join(self) -> None:
+        """Become one of the live workers."""
+        end = self._clock.now() + _JOINS_WITHIN
+        while not self._draining:
+            try:
+                await self._store_folder()
+                await self._membership.join()
+            except ClusterAway:
+                if self._clock.now() >= end:
+                    raise
+                await self._clock.sleep(LOOK_EVERY)
+            else:
+                return
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         while not (self._draining and self.rooms.is_empty):

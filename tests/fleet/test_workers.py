@@ -10,6 +10,7 @@ import pytest
 
 from hangbot.exit_codes import FAILED, PUT_OUT
 from hangbot.fleet.room_life import KEPT, RoomEnd
+from hangbot.fleet.streams import ClusterAway
 from hangbot.fleet.wishes import drain_worker, move_room
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.loop import SimulatedLoop
@@ -195,6 +196,26 @@ def test_a_worker_that_reaches_no_server_keeps_its_bots_for_a_while_and_goes_on_
         assert len([act for act in world.acts if act.what == "joined"]) == 4
         late = {act.room for act in world.acts if act.what == "acted" and act.at > away + KEPT}
         assert len(late) == 4
+
+    play(main)
+
+
+@pytest.mark.parametrize(("silent", "joins"), [(10.0, True), (40.0, False)])
+def test_a_worker_that_starts_while_nothing_is_stored_waits_for_a_while(
+    silent: float, *, joins: bool
+) -> None:
+    async def main(world: FleetWorld) -> None:
+        north = world.start("north", Files(*rooms(2)))
+        north.cluster.away = True
+        await asyncio.sleep(silent)
+        north.cluster.away = False
+        await asyncio.sleep(10)
+
+        assert north.task.done() is not joins
+        assert world.owners() == (dict.fromkeys(("room-000", "room-001"), "north") if joins else {})
+        if not joins:
+            assert isinstance(north.task.exception(), ClusterAway)
+            del world.running["north"]  # it has ended, as it should
 
     play(main)
 
