@@ -104,7 +104,7 @@ async def _send(args: argparse.Namespace, settings: Settings) -> int:
             for row in rows:
                 write_json(show.message_row(row))
         if delivered_here or args.wait is not None:
-            _report_unsettled(rows, courier)
+            _report_unsettled(rows, courier, settings)
         if not delivered_here and args.wait is not None:
             _report_failed(rows)
         if accepted.input_error:
@@ -158,7 +158,7 @@ def _outgoing(args: argparse.Namespace, settings: Settings, text: str) -> Outgoi
     return Outgoing(new_id(SYSTEM_RNG) if args.id is None else args.id, to, text, direct)
 
 
-def _report_unsettled(rows: Sequence[OutboxRow], courier: Courier) -> None:
+def _report_unsettled(rows: Sequence[OutboxRow], courier: Courier, settings: Settings) -> None:
     left = sum(row.settled_at is None for row in rows)
     if left:
         why = (
@@ -166,9 +166,10 @@ def _report_unsettled(rows: Sequence[OutboxRow], courier: Courier) -> None:
             if courier.breaker.down
             else "not delivered in time"
         )
-        report(
-            f"{left} message(s) stay queued, {printable(why)}: a bot or the next `hangbot send` delivers them"
+        who = (
+            "the room's worker delivers" if settings.cluster else "a bot or the next `hangbot send` delivers"
         )
+        report(f"{left} message(s) stay queued, {printable(why)}: {who} them")
 
 
 def _report_failed(rows: Sequence[OutboxRow]) -> None:

@@ -72,9 +72,15 @@ class RoomFolder:
         """Read what has changed; return whether anything has.
 
         Raises:
-            ConfigError: There is no such folder, or it cannot be read.
+            ConfigError: There is no such folder, or it cannot be read; or all its files are gone at once, as
+                where a disk is no longer mounted there. What was read before stands.
         """
         stamps = await asyncio.to_thread(self._look)
+        if self.rooms and not stamps:
+            raise ConfigError(
+                f"the folder {self.path} has no *.env file any more",
+                remedy="Put them back; to end a worker on purpose, `hangbot fleet drain WORKER`.",
+            )
         before, self._read = self._read, {}
         for path, stamp in stamps.items():
             read = before.get(path)

@@ -265,6 +265,9 @@ def test_every_command_about_one_bot_works_on_a_room_of_a_fleet(fleet: Fleet) ->
 
 def test_a_bundle_of_a_room_whose_workers_are_gone_has_all_but_their_memory(fleet: Fleet) -> None:
     fleet.send_to_all()
+    waited = fleet.call("send", "hello", "--wait", "0.1", "--env-file", str(fleet.folder / "red.env"))
+    assert waited.code == 3
+    assert "1 message(s) stay queued, not delivered in time: the room's worker delivers them" in waited.err
 
     ended = fleet.call("bundle", "kept.zip", "--env-file", str(fleet.folder / "red.env"))
 

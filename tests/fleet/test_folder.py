@@ -123,6 +123,20 @@ async def test_a_file_that_comes_later_does_not_change_the_cluster(folder: RoomF
     }
 
 
+async def test_a_folder_that_is_empty_all_at_once_ends_no_room(folder: RoomFolder) -> None:
+    path = put(folder.path, "red")
+    await folder.look()
+
+    path.unlink()
+    with pytest.raises(ConfigError, match=r"no \*\.env file any more"):
+        await folder.look()
+
+    assert [room.name for room in folder.rooms.values()] == ["red"]
+    put(folder.path, "blue", ROOM_UUID=OTHER)
+    assert await folder.look()
+    assert [room.name for room in folder.rooms.values()] == ["blue"]
+
+
 async def test_hidden_files_are_no_rooms(folder: RoomFolder) -> None:
     put(folder.path, "red")
     put(folder.path, ".red")
