@@ -104,6 +104,9 @@ class Timers:
                     return min(next_at, timer.due)
                 if _app_of(timer) not in self._apps or (timer.id, timer.what) in self._given_up:
                     continue
+                if self._bot.held_up.passes_over(_called(timer), _called(timer)):
+                    self._given_up.add((timer.id, timer.what))
+                    continue
                 if timer.id in self._begun:
                     if self._begun[timer.id] != timer:
                         self._waits.add(timer.id)
@@ -114,7 +117,7 @@ class Timers:
                     return math.inf
                 else:
                     self._begun[timer.id] = timer
-                    begin(partial(self._call, timer), f"timer {timer.id}")
+                    begin(partial(self._call, timer), _called(timer))
             last = page[-1]
         return next_at
 
@@ -165,6 +168,7 @@ class Timers:
             raise
         else:
             self._put_off.pop(timer.id, None)
+            self._bot.held_up.done(_called(timer))
 
     def _left_of_pause(self, timer: Timer) -> float:
         pause = self._put_off.get(timer.id)
@@ -187,6 +191,10 @@ class Timers:
         handler = find(written["handler"], 1 + len(args))
         app = _app_of(timer)
         return lambda ctx: handler(ctx.of(app), *args), TimerChange(self._space, timer.id, None)
+
+
+def _called(timer: Timer) -> str:
+    return f"timer {timer.id}"
 
 
 def _app_of(timer: Timer) -> str:

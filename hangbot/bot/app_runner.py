@@ -15,7 +15,7 @@ from hangbot.bot.answering import Answering, answering
 from hangbot.bot.app_forms import Begin, Hooks
 from hangbot.bot.events import ChatMessage, Event, RoomEvent
 from hangbot.bot.handler_calls import CallCounts, HandlerCalls
-from hangbot.bot.held_up import HeldUp
+from hangbot.bot.held_up import HeldUp, line_key
 from hangbot.bot.line_queue import Heard, LineQueue
 from hangbot.bot.task_pool import TaskPool
 from hangbot.bot.uptime import uptime
@@ -68,7 +68,7 @@ class AppRunner:
         marks: Where it is written which lines are handled.
         journal: Keeps what the app was given, and how each call ended.
         figures: Count the calls.
-        held_up: Lines that are not handled again.
+        held_up: Calls that are not made again.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class AppRunner:
             self._pool.start(self._call(call, what), "hangbot-app-timer")
 
     async def _call(self, call: Callable[[], Awaitable[object]], what: str) -> None:
-        await self._calls.make(call, what)
+        await self._calls.make(call, what, held_up=functools.partial(self._held_up.note, what))
 
     async def _on_message(self, heard: Heard) -> None:
         await self._answer(heard, self._hooks.on_message, self._hooks.name)
@@ -241,16 +241,17 @@ class AppRunner:
         """Have a line handled and write that it is, unless the bot's stop cancelled it."""
         line, epoch = heard.line, heard.epoch  # another line may have its id by now
         what = f"message {line.id}"
-        if handler is not None and not self._held_up.passes_over(line):
+        key = line_key(line)
+        if handler is not None and not self._held_up.passes_over(key, what):
             context = None if epoch is None else Answering(self._hooks.bot, line, epoch, app)
             with answering(context):
-                held_up = functools.partial(self._held_up.note, line)
+                held_up = functools.partial(self._held_up.note, key)
                 outcome = await self._calls.make(functools.partial(handler, line), what, held_up=held_up)
             if outcome == "stopped":
                 return
         try:
             await self._marks.handled(line)
-            self._held_up.handled(line)
+            self._held_up.done(key)
         except HangbotError as exc:
             more = {"action": "not_marked", "message_id": line.id}
             logger.error(  # noqa: TRY400  the sentence says it all

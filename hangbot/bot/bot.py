@@ -77,7 +77,7 @@ class Bot(Speech):
         store: What an app keeps and is woken for; ``None``: it can keep nothing.
         moderation: Kicks and reacts; ``None``: it cannot.
         offers: What makes further arguments of an app's handlers, by their type.
-        held_up: Lines that are not handled again; of the bots of a process, one after the other.
+        held_up: Calls that are not made again; the bots of a process share it.
     """
 
     def __init__(  # noqa: PLR0913  everything is handed in, by name
@@ -111,6 +111,8 @@ class Bot(Speech):
         self.store = store
         self.moderation = moderation
         self.offers = offers
+        self.held_up = held_up or HeldUp()
+        """Calls that held up the process; those that did twice are not made again."""
         self.conditions = conditions or Conditions(retrier.clock.now)
         """What is wrong and lasts; `health` shows it with the rest."""
         self.figures = figures or Figures()
@@ -125,7 +127,7 @@ class Bot(Speech):
             marks=ledger,
             journal=journal,
             figures=self.figures,
-            held_up=held_up,
+            held_up=self.held_up,
         )
         self.started_at = runner.started_at
         self._retrier = retrier

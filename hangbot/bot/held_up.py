@@ -1,17 +1,18 @@
-"""Lines whose handlers held up the whole process for so long that the bot may have lost its room by it.
+"""Calls of handlers that held up the whole process for so long that the bot may have lost its room by it.
 
-A fleet's next owner handles such a line again, holds up its own worker, and loses the room in turn: one line
-would take all rooms of the fleet round, again and again. So a worker that came back from one twice passes it
-over; once may have been the machine that stood still.
+A fleet's next owner makes such a call again, holds up its own worker, and loses the room in turn: one line of
+the chat, or one timer, would take all rooms of the fleet round, again and again. So a worker that came back
+from one twice passes it over; once may have been the machine that stood still.
 """
 
 import logging
 from collections import Counter
+from collections.abc import Hashable
 from typing import Final
 
 from hangbot.bot.events import ChatMessage
 
-__all__ = ["HeldUp"]
+__all__ = ["HeldUp", "line_key"]
 
 logger = logging.getLogger(__name__)
 
@@ -19,36 +20,40 @@ _TOO_LONG: Final = 2.0
 """Seconds, as a fleet's owner may act for so long after its last sign of life."""
 _OFTEN: Final = 2
 
-_Line = tuple[bool, str | None, str | None, int, float]
-
 
 class HeldUp:
-    """Such lines, until it is written that they are handled; the bots of a process share it."""
+    """What was called so, until it is written that it is done; the bots of a process share it."""
 
     def __init__(self) -> None:
-        self._lines = Counter[_Line]()
+        self._times = Counter[Hashable]()
 
-    def note(self, line: ChatMessage, seconds: float) -> None:
-        """Note for how long a line's handler let nothing else run."""
+    def note(self, key: Hashable, seconds: float) -> None:
+        """Note for how long a call let nothing else run."""
         if seconds >= _TOO_LONG:
-            self._lines[_key(line)] += 1
+            self._times[key] += 1
 
-    def passes_over(self, line: ChatMessage) -> bool:
-        """Return, and log, whether a line is not to be handled again."""
-        if self._lines[_key(line)] < _OFTEN:
+    def passes_over(self, key: Hashable, what: str) -> bool:
+        """Return, and log, whether something is not to be called again.
+
+        Args:
+            key: What is called.
+            what: Given in the log: ``message 7``.
+        """
+        if self._times[key] < _OFTEN:
             return False
         logger.error(
-            "[ERROR] message %s is passed over: its handler held up the whole worker twice, which may "
-            "have lost its rooms by it. Have it await, or run what blocks by `asyncio.to_thread`",
-            line.id,
-            extra={"action": "app_blocks", "message_id": line.id},
+            "[ERROR] %s is passed over: its handler held up the whole worker twice, which may have lost its "
+            "rooms by it. Have it await, or run what blocks by `asyncio.to_thread`, then start the worker",
+            what,
+            extra={"action": "app_blocks", "about": what},
         )
         return True
 
-    def handled(self, line: ChatMessage) -> None:
-        """Forget a line: it is written that it is handled."""
-        self._lines.pop(_key(line), None)
+    def done(self, key: Hashable) -> None:
+        """Forget something: it is written that it is done."""
+        self._times.pop(key, None)
 
 
-def _key(line: ChatMessage) -> _Line:
+def line_key(line: ChatMessage) -> Hashable:
+    """Return what stands for a line of the chat, whichever bot of the process hears it."""
     return line.direct, line.sender, line.receiver, line.id, line.sent_at

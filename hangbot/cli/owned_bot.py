@@ -42,7 +42,7 @@ class Bots:
         log: The log of the process.
         app: The author's.
         shown: Those that run now, as the worker's port shows them.
-        held_up: Lines by which they held up the worker.
+        held_up: Calls by which they held up the worker.
     """
 
     worker: str

@@ -96,7 +96,7 @@ async def open_bot(  # noqa: PLR0913  as above
 ) -> AsyncIterator[Bot]:
     """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``.
 
-    What it does it counts into the ``figures``; lines that ``held_up`` the process it passes over.
+    What it does it counts into the ``figures``; what ``held_up`` the process it does not call again.
     """
     figures = figures or Figures()
     clock, rng, journal = clock or SystemClock(), rng or SYSTEM_RNG, network.journal

@@ -12,6 +12,7 @@ import pytest
 
 from hangbot.app.context import Context
 from hangbot.app.timers import Timers
+from hangbot.bot.held_up import HeldUp
 from hangbot.delivery import kept_sql, tables
 from hangbot.delivery.store import Timer, TimerChange
 from hangbot.errors import OutboxUnusable
@@ -73,7 +74,13 @@ class World:
         self.called = list[float]()
         self.at_once = self._now = 0
         self.handle: Callable[[Sequence[TimerChange]], Awaitable[None]] = self._ring
-        bot: Any = SimpleNamespace(clock=self.clock, store=self.table, chat=SimpleNamespace(group_id="room"))
+        self.held_up = HeldUp()
+        bot: Any = SimpleNamespace(
+            clock=self.clock,
+            store=self.table,
+            chat=SimpleNamespace(group_id="room"),
+            held_up=self.held_up,
+        )
         self.timers = Timers(bot, {"app"}, [], self._handle)
 
     def set(self, name: str, seconds: float) -> None:
@@ -181,6 +188,26 @@ def test_what_is_of_others_is_passed_over_and_left(database: sqlite3.Connection)
 
     assert len(world.called) == 1
     assert len(kept_sql.timers_called(database, "room", "after/")) == 250
+
+
+@pytest.mark.parametrize(("times", "called"), [(1, 1), (2, 0)])
+def test_one_that_held_up_the_process_twice_stays_due(
+    times: int, called: int, database: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(database)
+    world.table.set(*(TimerChange("room", f"after/app/{name}", 1.0, CALL) for name in ("slow", "other")))
+    for _ in range(times):
+        world.held_up.note("timer after/app/slow", 5.0)
+
+    run(world, 60)
+
+    assert len(world.called) == 1 + called
+    assert len(kept_sql.timers_called(database, "room", "after/")) == 1 - called
+    assert caplog.text.count("timer after/app/slow is passed over") == 1 - called
+    world.held_up.note("timer after/app/slow", 5.0)
+    assert world.held_up.passes_over("timer after/app/slow", "") is (
+        not called
+    )  # a call that is done is forgotten
 
 
 def test_one_that_is_set_is_called_in_time_though_another_was_next(database: sqlite3.Connection) -> None:
