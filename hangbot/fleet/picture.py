@@ -121,7 +121,8 @@ def picture_of(entries: Sequence[Entry]) -> Picture:
     why = dict.fromkeys(plan.crowded, "no worker has a place for it") | dict(plan.refused)
     why |= {key: faulty[name] for key, name in names.items() if name in faulty}
     why |= {room: wishes[room].off for room in off}
-    rooms = {key: _row(key, name, claims.get(key), why.get(key, "")) for key, name in names.items()}
+    nobody = "no worker has taken it yet" if workers else "no worker runs"
+    rooms = {key: _row(key, name, claims.get(key), why.get(key, ""), nobody) for key, name in names.items()}
     known = {row.name for row in rooms.values()}
     rooms |= {
         f"{name}.env": RoomRow("", name, why=fault) for name, fault in faulty.items() if name not in known
@@ -134,7 +135,7 @@ def _workers(found: Mapping[str, bytes]) -> dict[str, WorkerEntry]:
     return {name: worker for name, worker in read.items() if worker is not None}
 
 
-def _row(key: str, name: str, claim: Claim | None, why: str) -> RoomRow:
+def _row(key: str, name: str, claim: Claim | None, why: str, nobody: str) -> RoomRow:
     if claim is None or claim.free:
-        return RoomRow(key, name, why=why or "no worker has taken it yet")
+        return RoomRow(key, name, why=why or nobody)
     return RoomRow(key, name, claim.holder, claim.ready, claim.queued, claim.since, claim.why or why)

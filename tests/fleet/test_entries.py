@@ -69,7 +69,7 @@ def test_a_picture_shows_rooms_without_workers_by_the_folders_that_are_left() ->
                 "ready": False,
                 "queued": None,
                 "since": None,
-                "why": "no worker has taken it yet",
+                "why": "no worker runs",
             }
         ],
         "workers": [],
