@@ -132,7 +132,7 @@ def change(database: sqlite3.Connection, changes: Sequence[Change], now: float) 
     for each in changes:
         if not _make(database, each, now):
             raise StoreConflict(
-                f"{each.key!r} was changed meanwhile; nothing of this handler was kept or said"
+                f"{each.key!r} was changed meanwhile; nothing more of this handler was kept or said"
             )
     if changes:
         database.execute("DELETE FROM kept WHERE expires_at <= ?", (now,))
