@@ -7,6 +7,7 @@ can mend. Everything it uses is borrowed: `hangbot.factory.open_bot` opens and c
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -269,7 +270,12 @@ class Bot(Speech):
     async def _drain(self, delivering: asyncio.Task[None]) -> None:
         """Let the app end, then what it and others have said; the app leaves some of the time for that."""
         until = self.clock.now() + self.options.drain
-        await self._runner.drain(self.options.drain * _SHARE_OF_THE_APP)
+        with self._courier.noting() as said:
+            await self._runner.drain(self.options.drain * _SHARE_OF_THE_APP)
+        if said and self._deliverer.down_for is None:
+            with suppress(TimeoutError):  # what does not go out now waits in the outbox
+                ends = asyncio.gather(*map(self.settled, said), return_exceptions=True)
+                await self.clock.wait_for(ends, (until - self.clock.now()) / 2)
         self._deliverer.stop()
         try:
             await self.clock.wait_for(asyncio.wait([delivering]), until - self.clock.now())

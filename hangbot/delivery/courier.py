@@ -4,8 +4,8 @@ Per receiver in order and one at a time, so that a retry is never overtaken; rec
 wait for each other.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import NamedTuple
 
 from hangbot.clock import Clock, SystemClock
@@ -92,6 +92,7 @@ class Courier:
         self._ttl = ttl
         self._turn = turn
         self._pending = PendingSettlements(outbox)
+        self._noted: list[str] | None = None
         self.movement = Movement(retrier.clock.now)
         owner = OwnerCheck(outbox, who)
         sending = Sending(outbox, sink, throttle, retrier.clock, notify, owner, self.movement, journal)
@@ -181,9 +182,20 @@ class Courier:
         if self._workers.active:
             self._workers.serve(receiver)
 
+    @contextmanager
+    def noting(self) -> Iterator[list[str]]:
+        """Yield the ids of what is accepted in the block, one at a time."""
+        self._noted = []
+        try:
+            yield self._noted
+        finally:
+            self._noted = None
+
     def _accepted(self, rows: Sequence[OutboxRow]) -> None:
         for row in rows:
             if row.state == "queued" and not row.attempts:
+                if self._noted is not None:
+                    self._noted.append(row.message.id)
                 self._pending.watch(row.message.id)
                 self._notify(Step(row.message.id, row.accepted_at, "accepted"))
 

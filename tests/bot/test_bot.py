@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
+import hangbot
 from hangbot.clock import SystemClock
 from hangbot.errors import OutboxUnusable, RemovedFromRoom, Unreachable
 from hangbot.factory import open_bot, open_outbox
@@ -280,6 +281,20 @@ async def test_the_parts_of_an_app_are_called_from_the_start_to_the_stop_and_wha
 
         rows = await run.outbox.rows()
     assert [row.message.text for row in rows] == ["start", "answer", "stop"]
+
+
+async def test_what_an_app_says_at_the_stop_goes_out_before_the_end(world: World) -> None:
+    app = hangbot.App()
+
+    @app.stop
+    async def goodbye(ctx: hangbot.Context) -> None:
+        await ctx.say("goodbye")
+
+    async with world.running(app=app) as run:
+        await run.stop()
+
+        (row,) = await run.outbox.rows()
+    assert (row.message.text, row.state) == ("goodbye", "delivered")
 
 
 # -- in and out of the room
