@@ -92,4 +92,20 @@ def test_a_takeover_counts_from_the_disturbance_that_the_owner_did_not_survive()
     assert found.what == "w1 is killed"
     assert found.leased == pytest.approx(3.0)
     assert found.acted == pytest.approx(4.0)
-    assert found.was_whole
+    assert found.was_alone
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(Loss("n0 is killed", 22.0, 24.0, server=True), id="a server"),
+        pytest.param(Loss("w2 is paused", 18.0, 19.5), id="a worker that has only just come back"),
+        pytest.param(Loss("w3 is cut", 23.0), id="a worker that may be the next owner"),
+    ],
+)
+def test_a_takeover_while_something_else_is_disturbed_is_not_alone(other: Loss) -> None:
+    killed = Loss("w1 is killed", 20.2, 25.0, {"room": "a"})
+
+    (found,) = takeovers([killed, other], {"room": OWNED}, {})
+
+    assert not found.was_alone

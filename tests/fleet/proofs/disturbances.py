@@ -19,8 +19,11 @@ __all__ = ["Disturbances", "Loss"]
 
 _ALONE: Final = 1
 """Workers that are left alone at any time."""
-_WORKERS_ALONE: Final = 0.25
-"""Of all disturbances, those at the beginning that hit no server."""
+_ALONE_OF_ALL: Final = 0.1
+_ALONE_AT_LEAST: Final = 2
+"""Of all disturbances, those at the beginning that hit a worker while nothing else is disturbed."""
+_LEASE_AND_MORE: Final = 4.0
+"""Seconds that these last longer: longer than a lease."""
 _SERVERS_ABOVE: Final = 0.6
 _WORKERS_BELOW: Final = 0.75
 """Of the numbers that draw what is hit: a worker below, a server above, both in between."""
@@ -82,16 +85,19 @@ class Disturbances:
     async def run(self, count: int) -> None:
         """Make so many, one every second or two, and return when the last is over.
 
-        The first ones hit workers alone: to measure how soon a room has another owner then.
+        The first ones hit a worker each, and are waited for: to measure how soon a room has another owner.
         """
+        alone = min(count, max(_ALONE_AT_LEAST, round(count * _ALONE_OF_ALL)))
+        for _ in range(alone):
+            await self._hit_worker(self._rng.choice(self._workers), longer=_LEASE_AND_MORE)
+            await self._settle()
         async with asyncio.TaskGroup() as tasks:
-            for number in range(count):
-                most = 1.0 if number > count * _WORKERS_ALONE else _SERVERS_ABOVE
+            for _ in range(count - alone):
                 await asyncio.sleep(self._rng.uniform(0.8, 2.0))
-                worker, server = self._draw(most)
+                worker, server = self._draw()
                 while worker is None and server is None:
                     await asyncio.sleep(0.1)
-                    worker, server = self._draw(most)
+                    worker, server = self._draw()
                 if worker is not None:
                     self._hit_workers.add(worker.name)
                     tasks.create_task(self._hit_worker(worker), name=f"disturbs {worker.name}")
@@ -101,9 +107,17 @@ class Disturbances:
                     self._hit_servers.add(server)
                     tasks.create_task(self._hit_server(server), name=f"disturbs n{server}")
 
-    def _draw(self, most: float) -> tuple[WorkerProcess | None, int | None]:
+    async def _settle(self) -> None:
+        """Wait until every room has an owner whose bot is ready."""
+        end = time.monotonic() + WITHIN
+        while len(self._ownership.ready()) < len(self._ownership.rooms):
+            if time.monotonic() > end:
+                raise TimeoutError(f"not every room is ready after {self.losses[-1]}")
+            await asyncio.sleep(0.1)
+
+    def _draw(self) -> tuple[WorkerProcess | None, int | None]:
         """Draw a worker, a server, or both."""
-        kind = self._rng.uniform(0.0, most)
+        kind = self._rng.random()
         worker = server = None
         if kind < _WORKERS_BELOW:
             free = [each for each in self._workers if each.name not in self._hit_workers]
@@ -135,7 +149,7 @@ class Disturbances:
 
     # -- workers
 
-    async def _hit_worker(self, worker: WorkerProcess) -> None:
+    async def _hit_worker(self, worker: WorkerProcess, *, longer: float = 0.0) -> None:
         rng = self._rng
         deed, seconds = rng.choice(
             [
@@ -145,6 +159,7 @@ class Disturbances:
             ]
         )
         words = {"_kill": "killed", "_pause": "paused", "_cut": "cut from the servers"}[deed.__name__]
+        seconds += longer
         owned = {room: self._ownership.rooms[room][-1].id for room in self._ownership.of_worker(worker.name)}
         loss = Loss(f"{worker.name} is {words} for {seconds:.1f} s", time.time(), owned=owned)
         self.losses.append(loss)

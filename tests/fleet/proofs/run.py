@@ -28,7 +28,7 @@ __all__ = ["Found", "Sizes", "prove"]
 
 _FLEET: Final = "proof"
 _WORKERS: Final = 3
-_EACH: Final = 1.5
+_EACH: Final = 2.5
 """Seconds between two disturbances, on average."""
 _NATS: Final = "| asyncio | ERROR | Task exception was never retrieved"
 """Begins what asyncio says of nats-py's flusher, whose own end fails on a connection that is reset."""
@@ -53,7 +53,7 @@ class Found:
         wrong: What must not have happened.
         figures: What was measured, a line each.
         stood_still: For how many seconds this process itself did nothing, at most.
-        slowest: The 99th percentile of takeovers while no server was disturbed, in seconds.
+        slowest: The 99th percentile of takeovers while nothing else was disturbed, in seconds.
         versions: The version of each worker, after each one that was upgraded.
     """
 
@@ -252,9 +252,9 @@ async def _judge(run: _Run, folder: Path) -> None:
 
 
 def _slow(run: _Run, every: Sequence[Takeover]) -> str:
-    """Return what happened to the rooms that were taken last, or whose new owners acted last."""
+    """Return what happened to rooms that were taken slowly, or whose new owners acted late."""
     acts, owned, losses = run.rooms.acts.seen, run.ownership.rooms, run.disturbances.losses
-    by_lease = sorted(every, key=lambda each: -each.leased)[:2]
+    by_lease = sorted(every, key=lambda each: (each.was_alone, each.leased), reverse=True)[:2]
     by_act = sorted(every, key=lambda each: -(each.acted or 0.0))[:3]
     return "\n\n".join(
         timeline(each.at, each.room, owned[each.room], acts.get(each.room, ()), losses)

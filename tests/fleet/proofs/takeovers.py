@@ -12,8 +12,8 @@ __all__ = ["Takeover", "figures_of_takeovers", "slowest", "takeovers"]
 _SHOWN: Final = 6
 _SOON: Final = 0.5
 """Seconds after the end of a disturbance in which a lease that was lost may be seen to have been stored."""
-_ELECTED: Final = 1.0
-"""Seconds for which the servers are not themselves after the end of a disturbance of one."""
+_AFTER: Final = 1.0
+"""Seconds for which workers and servers are not themselves after the end of a disturbance."""
 
 
 class Takeover(NamedTuple):
@@ -24,7 +24,7 @@ class Takeover(NamedTuple):
         at: When its owner was disturbed: seconds since the epoch.
         leased: Seconds from the loss of the last owner to the next one's lease.
         acted: Seconds from the loss to the next owner's first act, ``None``: it did nothing.
-        was_whole: Whether no server was disturbed meanwhile, and one led.
+        was_alone: Whether nothing else was disturbed meanwhile, and a server led.
         what: The disturbance.
     """
 
@@ -32,7 +32,7 @@ class Takeover(NamedTuple):
     at: float
     leased: float
     acted: float | None
-    was_whole: bool
+    was_alone: bool
     what: str
 
 
@@ -59,22 +59,22 @@ def takeovers(
                 continue
             new = later[0]
             first = next((act.at for act in acts.get(room, ()) if act.at >= new.since), None)
-            whole = not any(
-                each.server and each.at < new.seen and each.until + _ELECTED > loss.at for each in losses
+            alone = not any(
+                each is not loss and each.at < new.seen and each.until + _AFTER > loss.at for each in losses
             ) and not any(begin < new.seen and end > loss.at for begin, end in halts)
             acted = None if first is None else first - loss.at
-            yield Takeover(room, loss.at, new.seen - loss.at, acted, whole, loss.what)
+            yield Takeover(room, loss.at, new.seen - loss.at, acted, alone, loss.what)
 
 
 def slowest(every: Sequence[Takeover]) -> float:
-    """Return the 99th percentile until the lease, of those in whose time no server was disturbed."""
-    return _quantile([each.leased for each in every if each.was_whole], 0.99)
+    """Return the 99th percentile until the lease, of those in whose time nothing else was disturbed."""
+    return _quantile([each.leased for each in every if each.was_alone], 0.99)
 
 
 def figures_of_takeovers(every: Sequence[Takeover]) -> Iterator[str]:
     """Yield what was measured, a line each."""
-    whole = [each for each in every if each.was_whole]
-    for words, some in (("takeovers", every), ("while no server was disturbed", whole)):
+    alone = [each for each in every if each.was_alone]
+    for words, some in (("takeovers", every), ("while nothing else was disturbed", alone)):
         yield f"{words}, until the lease: {_shown([each.leased for each in some])}"
         acted = [each.acted for each in some if each.acted is not None]
         yield f"{words}, until the first act: {_shown(acted)}"
