@@ -108,11 +108,11 @@ def _jetstream(up: list[ServerLook]) -> CheckResult:
         )
     clusters = sorted({server.cluster for server in up})
     if len(clusters) > 1 or not clusters[0]:
+        names = ", ".join(server.name for server in up)
         return _result(
             "jetstream",
             "rejected",
-            f"{', '.join(server.name for server in up)} are no cluster: what one of them has stored is lost "
-            "with it",
+            f"each stands alone, in no cluster ({names}): what one of them has stored is lost with it",
             "Give all the same cluster { name: …, routes: … } in their nats.conf.",
         )
     return _result("jetstream", "ok", f"cluster {clusters[0]}")
