@@ -118,6 +118,18 @@ async def led_by(servers: Servers, number: int) -> None:
                 await asyncio.sleep(0.1)
 
 
+async def all_answer_reads(servers: Servers, stream: str) -> bool:
+    """Whether those that follow answer as well: they begin two seconds after the stream was made."""
+    subject = f"$JS.API.DIRECT.GET.{stream}"
+    async with httpx.AsyncClient(trust_env=False, timeout=WITHIN) as http:
+        for ports in servers.ports:
+            shown = f"http://127.0.0.1:{ports.monitor}/subsz?subs=1&test={subject}"
+            found = (await http.get(shown)).json()["subscriptions_list"]
+            if all(each["subject"] != subject for each in found):
+                return False
+    return True
+
+
 async def answered(asking: Callable[[], Awaitable[T]]) -> T:
     """Ask until there is an answer: a server may pass on what it is asked to one that it is cut from."""
     async with asyncio.timeout(WITHIN):
@@ -198,6 +210,7 @@ async def test_reads_are_answered_while_a_server_is_silent(parted: Parted) -> No
     others = parted.others.records
     sequence = await others.store("red", b"1", last=0)
     await led_by(parted.servers, FORMER)
+    await until(partial(all_answer_reads, parted.servers, STREAMS[1]))
     await parted.routes.isolate(FORMER, resets=False)
 
     reading = (others.read("red", after=0) for _ in range(30))
