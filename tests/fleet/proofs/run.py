@@ -8,7 +8,6 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -186,15 +185,18 @@ async def _hear(run: _Run, load: Process, *, until: str) -> None:
 
 
 async def _upgrade(run: _Run, code: Path) -> None:
-    """Have each worker give its rooms up, and start it with other code; the next one when it has rooms."""
+    """Have each worker give its rooms up, and start it with other code; the next one when that one runs."""
     for worker in run.workers:
         if await worker.stop():
             run.found.wrong.append(f"{worker.name} was not stopped in good order: {worker.log}")
+        former = (await run.ownership.versions()).get(worker.name)
         worker.code = code
         worker.start()
-        takes_rooms = partial(run.ownership.of_worker, worker.name)
-        await _until(takes_rooms, _STARTS_WITHIN, "it has rooms again")
-        run.found.versions.append(await run.ownership.versions())
+        async with asyncio.timeout(_STARTS_WITHIN):
+            while (versions := await run.ownership.versions()).get(worker.name) in {former, None}:  # noqa: ASYNC110  processes have no event to wait for
+                await asyncio.sleep(0.1)
+        run.found.versions.append(versions)
+        await _until(lambda: len(run.ownership.ready()) == run.sizes.rooms, _STARTS_WITHIN, "all are ready")
 
 
 async def _ask(run: _Run, seconds: float) -> None:

@@ -9,7 +9,11 @@ from typing import Final
 import pytest
 
 import hangbot
+from hangbot.clock import SystemClock
+from hangbot.config.cluster import parse_address
+from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.servers import open_servers
+from hangbot.fleet.wishes import move_room
 from tests.bounds import WITHIN
 from tests.fleet.proofs.ownership import Ownership
 from tests.fleet.proofs.rooms import open_rooms
@@ -67,16 +71,22 @@ async def test_an_older_worker_names_the_rooms_that_it_cannot_read_and_serves_th
         (tmp_path / name).mkdir()
     async with (
         open_servers(folder=tmp_path / "servers") as servers,
-        open_rooms(tmp_path / "rooms", 6, f"{servers.address}/{_FLEET}") as rooms,
+        open_rooms(tmp_path / "rooms", 4, f"{servers.address}/{_FLEET}") as rooms,
         Ownership.watching(f"{servers.address}/{_FLEET}") as ownership,
+        open_cluster(parse_address(f"{servers.address}/{_FLEET}")) as cluster,
         open_workers(2, rooms, servers, _FLEET, tmp_path / "logs") as (older, newer),
     ):
-        await _until(lambda: len(ownership.ready()) == 6)
+        await _until(lambda: len(ownership.ready()) == 4)
         await newer.stop()
         newer.code = later
         newer.start()
-        await _until(lambda: ownership.of_worker("w2") and len(ownership.ready()) == 6)
-        written, others = ownership.of_worker("w2"), ownership.of_worker("w1")
+        while (await ownership.versions()).get("w2") != _LATER:  # noqa: ASYNC110  see below
+            await asyncio.sleep(0.05)
+        keys = [room.key for room in rooms.every]
+        others, written = keys[:2], keys[2:]
+        for worker, some in (("w1", others), ("w2", written)):
+            for room in some:
+                await move_room(cluster.register, room, worker, within=WITHIN, clock=SystemClock())
 
         await newer.kill()
         sentence, why = "was written by a newer hangbot", "no worker here can read them"
