@@ -75,7 +75,7 @@ async def test_owners_that_are_killed_lose_nothing_that_they_told(address: str, 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_owners_that_are_killed_again_and_again(address: str, tmp_path: Path) -> None:
-    await kill(address, tmp_path, 50)
+    await kill(address, tmp_path, 25)
 
 
 async def stand_still(address: str, folder: Path, times: int) -> None:
@@ -111,4 +111,4 @@ async def test_an_owner_that_stood_still_writes_nothing_behind_the_next_one(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_owners_that_stand_still_again_and_again(address: str, tmp_path: Path) -> None:
-    await stand_still(address, tmp_path, 50)
+    await stand_still(address, tmp_path, 25)

@@ -22,7 +22,7 @@ from tests.fleet.proofs.power import Disk, plugged_in
 
 CUTS = int(os.environ.get("HANGBOT_PROVE_POWER_CUTS", "5"))
 """How often the power goes; 20 take four minutes."""
-CUTS_UNSYNCED = 3
+CUTS_UNSYNCED = max(1, CUTS // 5)
 SEED = int(os.environ.get("HANGBOT_PROVE_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
 SERVERS = range(3)
 
