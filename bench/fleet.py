@@ -155,9 +155,9 @@ def _measured(plan: Plan, runner: asyncio.Runner, contenders: Mapping[str, _Cont
         return {name: partial(_run, runner, measure, each.store, *more) for name, each in contenders.items()}
 
     for each in contenders.values():  # so that none pays for the first of everything
-        runner.run(_rate(each.store, amount // 4, _WRITERS))
+        runner.run(_rate(each.store, _WRITERS, _WRITERS))
+    lone = interleaved(plan.rounds(11), of(_lone, plan.amount(_LONE)), within=_WITHIN)  # few wait as yet
     rates = interleaved(plan.rounds(7), of(_rate, amount, _WRITERS), within=_WITHIN)
-    lone = interleaved(plan.rounds(7), of(_lone, plan.amount(_LONE)), within=_WITHIN)
     for name, some, one in (
         ("record", "records stored", "a lone record"),
         ("message", "messages accepted", "a lone message"),

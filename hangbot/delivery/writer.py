@@ -243,7 +243,8 @@ def _transact(
     writes = [job.lasting for job in batch if job.writes]
     try:
         if writes:
-            _wait_for_the_disk(database, lasting=any(writes))
+            if commit:
+                _wait_for_the_disk(database, lasting=any(writes))
             database.execute("BEGIN IMMEDIATE")
         for _, alike in groupby(batch, key=lambda job: job.work if job.shared else job.done):
             run(database, list(alike))

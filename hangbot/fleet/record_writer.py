@@ -125,6 +125,8 @@ class RecordWriter:
 
     def look(self, sequence: int = 0) -> None:
         """Read what others have written, soon, up to a record at least; 0: whatever there is."""
+        if 0 < sequence <= self._records.last:
+            return  # most are our own
         self._heard = max(self._heard or 0, sequence) if sequence and self._heard != 0 else 0
         self._work.set()
 

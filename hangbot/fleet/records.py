@@ -18,6 +18,7 @@ _DEFLATED: Final = b"\x78"
 """How zlib begins; JSON begins with a brace."""
 _DEFLATE_FROM: Final = 2048
 _LEVEL: Final = 1
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class RecordsNewer(OutboxUnusable):
@@ -82,7 +83,7 @@ def encode(record: Record) -> bytes:
         head["rows"] = [[each.table, each.whole, each.columns, each.rows] for each in record.rows]
     if record.gone:
         head["gone"] = [[each.table, each.columns, each.rows] for each in record.gone]
-    data = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    data = _to_json(head).encode("utf-8")
     return data if len(data) < _DEFLATE_FROM else zlib.compress(data, _LEVEL)
 
 
