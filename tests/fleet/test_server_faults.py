@@ -50,7 +50,7 @@ class Writer:
             number, last = len(self.stored), self.stored[-1].sequence if self.stored else 0
             data = b"%d" % number
             try:
-                sequence = await self._store(data, last, str(number))
+                sequence = await self.store(data, last, str(number))
             except ClusterAway:
                 self.failed += 1
                 await asyncio.sleep(0.02)
@@ -59,7 +59,8 @@ class Writer:
                     self.stored.append(Entry(self.subject, sequence, data))
                     self._more.notify_all()
 
-    async def _store(self, data: bytes, last: int, key: str) -> int:
+    async def store(self, data: bytes, last: int, key: str) -> int:
+        """Store a record, and return its sequence."""
         try:
             return await self.stream.store(self.subject, data, last=last, key=key)
         except Outdated as exc:
@@ -216,7 +217,7 @@ async def test_who_hears_goes_on_hearing_behind_another_connection(own: Servers)
         async with asyncio.timeout(WITHIN):
             while not sequence:
                 with suppress(ClusterAway):
-                    sequence = await cluster.records.store("room", b"", last=0, key="k")
+                    sequence = await Writer(cluster.records, "room").store(b"", 0, "k")
         while not (said := await asyncio.wait_for(heard.get(), WITHIN)):
             pass  # and once more, where the next server was left, too
         assert said == sequence
