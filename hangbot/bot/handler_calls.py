@@ -6,12 +6,13 @@ does not end then is left alone, so that it holds up nothing but itself.
 
 import asyncio
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from hangbot.clock import Clock
-from hangbot.errors import OutboxError, OutboxFull, OutboxUnusable
+from hangbot.errors import HangbotError, OutboxError, OutboxFull, OutboxUnusable
 from hangbot.figures import Figures
 from hangbot.journal import SILENT, Journal
 
@@ -149,8 +150,11 @@ class HandlerCalls:
                 raise
             _log_failure(what, exc)  # the app's own, of a task that it awaited
             return "raised"
-        except KeyboardInterrupt:
-            raise
+        except KeyboardInterrupt as exc:
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                raise  # Ctrl-C arrives as this; under `hangbot run` and `asyncio.run` it does not
+            _log_failure(what, exc)
+            return "raised"
         except BaseException as exc:  # noqa: BLE001  logged with its traceback: not even `sys.exit` in a handler stops the bot
             _log_failure(what, exc)
             return "raised"
@@ -273,4 +277,5 @@ def log_not_accepted(what: str, error: OutboxError) -> None:
 
 def _log_failure(what: str, error: BaseException) -> None:
     more = {"action": "app_failed", "about": what}
-    logger.error("[ERROR] the app failed on %s", what, exc_info=error, extra=more)
+    remedy = f". {error.remedy}" if isinstance(error, HangbotError) else ""
+    logger.error("[ERROR] the app failed on %s%s", what, remedy, exc_info=error, extra=more)

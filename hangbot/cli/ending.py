@@ -1,6 +1,7 @@
-"""The end of the process, though the author's app leaves tasks or threads that do not end.
+"""The end of the process is the operator's to ask for: an author's app neither delays it nor brings it.
 
-`asyncio.run` would wait for them for ever, and so would the interpreter.
+`asyncio.run` would wait for ever for tasks and threads that do not end, and so would the interpreter; and it
+ends at once where `sys.exit` is called in a task, with an exit code that says something else here.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
+from hangbot.cli import early_signals
 from hangbot.clock import SystemClock
 
 __all__ = ["end_if_stuck", "run_to_end"]
@@ -23,10 +25,14 @@ _stuck: list[str] = []
 
 
 def run_to_end(main: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine as `asyncio.run` does, and return though what it started does not end."""
+    """Run a coroutine as `asyncio.run` does; return when it ends, not before, and though its tasks do not."""
     runner = asyncio.Runner()
     try:
-        return runner.run(_with_bounds(main))
+        loop = runner.get_loop()
+        whole = loop.create_task(_with_bounds(main), name="hangbot-main")
+        while not whole.done():
+            _run_until_done(loop, whole)
+        return whole.result()
     finally:
         if not _stuck:
             runner.close()
@@ -36,6 +42,30 @@ def end_if_stuck(code: int) -> None:
     """End the process at once where something would keep it from its end; everything is written by now."""
     if _stuck:
         os._exit(code)
+
+
+def _run_until_done(loop: asyncio.AbstractEventLoop, whole: asyncio.Task[int]) -> None:
+    """Run a task; return early, and say so, where something of the app stops the loop."""
+    try:
+        loop.run_until_complete(whole)
+    except (KeyboardInterrupt, SystemExit) as exc:
+        if whole.done() or early_signals.came():  # a signal before there was a handler for it
+            raise
+        _log_stopped(f"{type(exc).__name__} in a task or callback", exc)
+    except RuntimeError:
+        if whole.done():
+            raise
+        _log_stopped("`loop.stop()`")
+
+
+def _log_stopped(how: str, error: BaseException | None = None) -> None:
+    logger.error(
+        "[ERROR] the app stopped the event loop (%s), and the bot runs on. "
+        "Have it call `bot.stop()` where the bot is to end",
+        how,
+        exc_info=error,
+        extra={"action": "app_failed", "about": "the event loop"},
+    )
 
 
 async def _with_bounds(main: Coroutine[Any, Any, int]) -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import signal
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
@@ -500,14 +501,34 @@ def test_a_line_that_held_up_a_worker_until_its_room_was_lost_is_not_handled_the
     assert ("message 7 is passed over" in caplog.text) == (again == 2)
 
 
-def test_ctrl_c_in_a_handler_ends_the_program() -> None:
+@pytest.mark.parametrize(
+    ("handler", "logged"),
+    [
+        pytest.param(signal.default_int_handler, [], id="Ctrl-C comes as this error"),
+        pytest.param(lambda *_: None, ["app_failed"], id="signals are handled, so it is the app's own"),
+    ],
+)
+def test_an_interrupt_in_a_handler_ends_the_program_only_where_it_may_be_ctrl_c(
+    handler: Callable[..., object], logged: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    speaker, ended = Speaker(), False
+
     async def main() -> None:
-        async with running(Hooks(Speaker(), lambda _: raises(KeyboardInterrupt()))) as runner:
+        async with running(Hooks(speaker, lambda _: raises(KeyboardInterrupt()))) as runner:
+            signal.signal(signal.SIGINT, handler)
             runner.offer(HELLO)
             await idle(runner)
 
-    with pytest.raises(KeyboardInterrupt):
+    before = signal.getsignal(signal.SIGINT)
+    try:
         asyncio.run(main())
+    except KeyboardInterrupt:
+        ended = True
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert ended == (not logged)
+    assert actions(caplog) == logged
 
 
 # -- the beginning and the end

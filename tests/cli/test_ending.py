@@ -68,3 +68,42 @@ def test_what_an_app_leaves_keeps_no_bot_from_its_end(code: str, bench: Bench) -
     assert "[ERROR] the app leaves what does not end (" in bot.err
     assert "Traceback" not in bot.err
     assert "delivered 0" in bot.out
+
+
+_STOPPING: Final = """
+import asyncio, sys
+
+async def leaves():
+    sys.exit(4)
+
+async def interrupts():
+    raise KeyboardInterrupt
+
+async def hear(bot, message):
+    if message.text == "await":
+        await asyncio.create_task(leaves())
+    elif message.text == "interrupt":
+        hear.task = asyncio.create_task(interrupts())
+    elif message.text == "callback":
+        asyncio.get_running_loop().call_soon(sys.exit, 4)
+    elif message.text == "stop":
+        asyncio.get_running_loop().stop()
+    else:
+        await bot.say("still here")
+"""
+
+
+def test_nothing_that_an_app_does_ends_its_bot_but_bot_stop(bench: Bench) -> None:
+    (bench.folder / "mine.py").write_text(_STOPPING)
+    bot = bench.start("run", "--app", "mine:hear")
+    until(bot, lambda: "running: in " in bot.err)
+
+    for count, text in enumerate(("await", "interrupt", "callback", "stop"), 1):
+        bench.hear(text)
+        until(bot, lambda count=count: bot.err.count("the app stopped the event loop (") == count)
+    bench.hear("hello")
+    until(bot, lambda: "[SAID] still here" in bot.err)
+    bot.send(signal.SIGTERM)
+
+    assert bot.wait() == 0, bot.err
+    assert "delivered 1" in bot.out
