@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hangbot.app.buffer import Buffer
+from hangbot.app.durations import Seconds, seconds_of
 from hangbot.app.knowing import in_room, until_known
 from hangbot.app.names import named_for_later
 from hangbot.app.room_actions import RoomActions
@@ -194,7 +195,7 @@ class Context(RoomActions):
 
     def after(
         self,
-        seconds: float,
+        seconds: Seconds,
         handler: Callable[..., Awaitable[object]],
         *args: object,
         id: str | None = None,  # noqa: A002  as of a message
@@ -202,7 +203,7 @@ class Context(RoomActions):
         """Have a function called later: ``async def NAME(ctx, …)``; it outlives a restart.
 
         Args:
-            seconds: How much later.
+            seconds: How much later; a `datetime.timedelta`, too.
             handler: A function of a module, by whose name it is found again after a restart.
             args: What it is given after its context; what JSON can hold.
             id: Of the timer: a later one with the same id stands in its place. Made by default.
@@ -213,10 +214,9 @@ class Context(RoomActions):
         Raises:
             UsageError: The function could not be found again, an argument is not JSON, or it is too late.
         """
-        if not 0 <= seconds <= _LATEST:
-            raise UsageError(
-                f"a timer cannot be set {seconds:.0f} s ahead", remedy="It goes up to ten years."
-            )
+        later = seconds_of(seconds, "the time until a timer")
+        if not 0 <= later <= _LATEST:
+            raise UsageError(f"a timer cannot be set {later:.12g} s ahead", remedy="It goes up to ten years.")
         name = named_for_later(handler, 1 + len(args))
         try:
             what = json.dumps({"handler": name, "args": args}, ensure_ascii=False, allow_nan=False)
@@ -228,7 +228,7 @@ class Context(RoomActions):
         if len(what) > _LARGEST_ARGUMENTS:
             raise UsageError("the arguments of a timer are too long", remedy="Store them, and give the key.")
         key = id or new_id(self.bot.rng)
-        due = self.bot.clock.wall() + seconds
+        due = self.bot.clock.wall() + later
         self._buffer.schedule(TimerChange(timers_of(self.bot), self._timer(key), due, what))
         return key
 

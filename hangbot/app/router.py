@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Self, TypeVar, get_args
 
 from hangbot.app.commands import make_command
+from hangbot.app.durations import Seconds, seconds_of
 from hangbot.app.parts import Parts, Timed
 from hangbot.app.schedule import Missed, Schedule, make_daily, make_every
 from hangbot.bot.app_forms import is_async, takes
@@ -41,7 +42,7 @@ class Router:
         *,
         aliases: tuple[str, ...] | list[str] = (),
         role: Role | None = None,
-        cooldown: float = 0.0,
+        cooldown: Seconds = 0.0,
         exclusive: bool = False,
         help: str = "",  # noqa: A002  the word that other libraries have for it
     ) -> Callable[[Handler], Handler]:
@@ -55,7 +56,7 @@ class Router:
             name: Without the prefix.
             aliases: Other names.
             role: Who may use it: ``moderator``, ``coOwner`` or ``owner``; everybody by default.
-            cooldown: Seconds until the same user may use it again.
+            cooldown: Seconds, or a `datetime.timedelta`, until the same user may use it again.
             exclusive: Whether one call of it waits for the end of another one.
             help: What it does; by default the first line of the function's docstring.
 
@@ -68,6 +69,7 @@ class Router:
                 f"the command {name}: its aliases are one text, {aliases!r}",
                 remedy=f"Write `aliases=[{aliases!r}]`.",
             )
+        pause = seconds_of(cooldown, f"the cooldown of the command {name}")
 
         def register(handler: Handler) -> Handler:
             _check(handler, f"the command {name}")
@@ -75,7 +77,7 @@ class Router:
             settings = {
                 "aliases": tuple(aliases),
                 "role": role,
-                "cooldown": cooldown,
+                "cooldown": pause,
                 "exclusive": exclusive,
                 "help": said,
             }
@@ -109,12 +111,12 @@ class Router:
         return register
 
     def every(
-        self, *, seconds: float = 0.0, minutes: float = 0.0, hours: float = 0.0, missed: Missed = "late"
+        self, *, seconds: Seconds = 0.0, minutes: float = 0.0, hours: float = 0.0, missed: Missed = "late"
     ) -> Callable[[Handler], Handler]:
         """Have a function called again and again: ``async def NAME(ctx)``; the schedule outlives a restart.
 
         Args:
-            seconds: The period, together with the others.
+            seconds: The period, together with the others; a `datetime.timedelta`, too.
             minutes: The same.
             hours: The same.
             missed: What becomes of it when the bot was down: done once, ``late``; or passed over (``skip``).
@@ -122,7 +124,15 @@ class Router:
         Raises:
             UsageError: The period is less than a second, or more than a year.
         """
-        return self._timer(make_every(seconds + 60 * minutes + 3600 * hours), missed)
+        period = sum(
+            length * seconds_of(given, f"{name} of `every`")
+            for name, length, given in (
+                ("seconds", 1, seconds),
+                ("minutes", 60, minutes),
+                ("hours", 3600, hours),
+            )
+        )
+        return self._timer(make_every(period), missed)
 
     def at(self, time: str, *, tz: str = "UTC", missed: Missed = "late") -> Callable[[Handler], Handler]:
         """Have a function called each day at a time: ``@app.at("20:00", tz="Europe/Berlin")``.

@@ -1,15 +1,14 @@
 """``ctx.store``: values by key, kept over restarts, written when the handler ends."""
 
 import json
-import math
 import re
-from datetime import timedelta
 from functools import cache
 from typing import Any, Final, TypeVar, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hangbot.app.buffer import Buffer
+from hangbot.app.durations import Seconds, seconds_of
 from hangbot.app.users import uuid_of
 from hangbot.bot.events import User
 from hangbot.clock import Clock
@@ -105,22 +104,21 @@ class AppStore:
                 remedy="Delete it, or read it without a type and store it anew.",
             ) from None
 
-    async def set(self, key: str, value: object, *, expires: float | timedelta | None = None) -> None:
+    async def set(self, key: str, value: object, *, expires: Seconds | None = None) -> None:
         """Store a value.
 
         Args:
             key: What it is called: up to 200 characters.
             value: What JSON can hold, or a pydantic model; up to 256 KiB of it.
-            expires: Seconds after which it is gone; never by default.
+            expires: Seconds, or a `datetime.timedelta`, after which it is gone; never by default.
 
         Raises:
             UsageError: It cannot be stored.
         """
         key = _checked(key)
-        seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
-        if seconds is not None and math.isnan(seconds):
-            raise UsageError(f"the value of {key!r} expires after no number of seconds")
-        until = None if seconds is None else self._clock.wall() + seconds
+        until = None
+        if expires is not None:
+            until = self._clock.wall() + seconds_of(expires, f"the time until the value of {key!r} expires")
         self._buffer.change(self._space, key, _written(key, value), until)
 
     async def delete(self, key: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from hangbot.app.context import Context
+from hangbot.app.durations import Seconds, seconds_of
 from hangbot.bot.events import ChatMessage, Event
 from hangbot.delivery.message import Outgoing
 from hangbot.errors import ServiceError
@@ -78,14 +79,14 @@ class FakeContext(Context):
 
     def after(
         self,
-        seconds: float,
+        seconds: Seconds,
         handler: Callable[..., Awaitable[object]],
         *args: object,
         id: str | None = None,  # noqa: A002  as of a message
     ) -> str:
         """Have a function called later; the test calls it itself: see `timers`."""
         key = super().after(seconds, handler, *args, id=id)
-        self.timers[key] = TimerSet(seconds, handler, args)
+        self.timers[key] = TimerSet(seconds_of(seconds, "the time until a timer"), handler, args)
         return key
 
     def cancel(self, id: str) -> None:  # noqa: A002  as of a message

@@ -43,7 +43,9 @@ app = App("public", prefix="!", builtins=False).include(router)
 app.provide(Words, words)
 
 
-@router.command("all", aliases=["a"], role="moderator", cooldown=1.5, exclusive=True, help="All of it.")
+@router.command(
+    "all", aliases=["a"], role="moderator", cooldown=timedelta(seconds=1.5), exclusive=True, help="All of it."
+)
 async def every_kind(
     ctx: Context,
     mine: Words,
@@ -86,7 +88,7 @@ async def joined(ctx: Context, event: UserJoined) -> None:
     name: str = await ctx.name_of(event.user)
     found: User | None = ctx.find_user(name)
     several: list[User] = ctx.find_users(name)
-    timer: str = ctx.after(5, later, name, len(several), id=found.uuid if found else None)
+    timer: str = ctx.after(timedelta(seconds=5), later, name, len(several), id=found.uuid if found else None)
     ctx.cancel(timer)
 
 
@@ -107,7 +109,7 @@ async def started(ctx: Context, event: SongStarted) -> None:
 
 @app.on(Joined)
 @app.on(DirectMessage)
-@app.every(hours=1, missed="skip")
+@app.every(seconds=timedelta(hours=1), missed="skip")
 @app.start
 @app.stop
 async def whenever(ctx: Context) -> None:

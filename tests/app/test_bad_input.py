@@ -4,6 +4,7 @@ import inspect
 import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -92,7 +93,11 @@ async def listed(ctx: Context, word: []) -> None: ...  # type: ignore[valid-type
         (lambda app: app.provide(dict, {}), "`provide(dict, …)` is given no function"),
         (lambda app: app.on(SongStarted)(nobody), "does not take `(ctx, event)` or `(ctx)`"),
         (lambda app: app.every(minutes=1)(two), "the timer every 60 s (two) does not take"),
-        (lambda app: app.every(seconds=math.nan), "a timer repeats after a second to a year"),
+        (lambda app: app.every(seconds=math.nan), "seconds of `every` is nan, and that is no number"),
+        (lambda app: app.every(minutes="5"), "minutes of `every` is '5', and that is no number of seconds"),
+        (lambda app: app.every(hours=None), "hours of `every` is None"),
+        (lambda app: app.command("x", cooldown="10"), "the cooldown of the command x is '10'"),
+        (lambda app: app.command("x", cooldown=True), "the cooldown of the command x is True"),
         (lambda app: app.every(hours=1)(app.every(hours=2)(handler)), "two timers of the app app call"),
         (lambda app: app.at("25:00"), "that is no time of a day"),
         (lambda app: app.at("20:00", tz="Moon/Base"), "knows no time zone 'Moon/Base'"),
@@ -221,6 +226,8 @@ ODD: dict[str, Callable[[Context], object]] = {
     "halfkey": lambda ctx: ctx.store.get("\ud800"),
     "part": lambda ctx: ctx.store.part("\ud800"),
     "expires": lambda ctx: ctx.store.set("x", 1, expires=math.nan),
+    "text": lambda ctx: ctx.after("5", handler),  # type: ignore[arg-type]
+    "date": lambda ctx: ctx.after(datetime(2030, 1, 1, tzinfo=UTC), handler),  # type: ignore[arg-type]
     "halfword": lambda ctx: ctx.after(1, two, "\ud800"),
     "halfid": lambda ctx: ctx.after(1, handler, id="\ud800"),
     "sync": lambda ctx: ctx.after(1, ring),  # type: ignore[arg-type]
@@ -275,7 +282,12 @@ async def opened(hangfm_app: OpenApp) -> AppBot:
         ("/call key", "told: the key 7 of the store is no text of 1 to 200 characters"),
         ("/call halfkey", "told: the key '\\ud800' of the store is no text"),
         ("/call part", "told: the part '\\ud800' of the store is no text"),
-        ("/call expires", "told: the value of 'x' expires after no number of seconds"),
+        (
+            "/call expires",
+            "told: the time until the value of 'x' expires is nan, and that is no num",
+        ),
+        ("/call text", "told: the time until a timer is '5', and that is no number of seconds"),
+        ("/call date", "told: the time until a timer is datetime.datetime("),
         ("/call halfword", "told: the arguments of a timer cannot be written"),
         ("/call halfid", "told: the id '\\ud800' of a timer holds half a character"),
         ("/call sync", "told: a timer cannot call tests.app.test_bad_input:ring, which is no `async def`"),

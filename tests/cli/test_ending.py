@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -98,9 +99,12 @@ def test_nothing_that_an_app_does_ends_its_bot_but_bot_stop(bench: Bench) -> Non
     bot = bench.start("run", "--app", "mine:hear")
     until(bot, lambda: "running: in " in bot.err)
 
+    def stopped(times: int) -> bool:
+        return bot.err.count("the app stopped the event loop (") == times
+
     for count, text in enumerate(("await", "interrupt", "callback", "stop"), 1):
         bench.hear(text)
-        until(bot, lambda count=count: bot.err.count("the app stopped the event loop (") == count)
+        until(bot, partial(stopped, count))
     bench.hear("hello")
     until(bot, lambda: "[SAID] still here" in bot.err)
     bot.send(signal.SIGTERM)

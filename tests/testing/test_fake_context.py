@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ async def skip(ctx: Context, count: int = 1) -> int:
 
 @app.command("later")
 async def remind(ctx: Context, *, text: str) -> None:
-    ctx.after(60, ring, text, id="tea")
+    ctx.after(timedelta(minutes=1), ring, text, id="tea")
 
 
 async def ring(ctx: Context, text: str) -> None:
