@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import socket
+from collections import Counter
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
@@ -87,6 +88,7 @@ async def _work(args: argparse.Namespace, signals: Signals) -> int:
         raise _no_room(folder)
     log = set_up_logs(args, *every)
     bots = Bots(args.worker or own_name(), log, load_apps(args.app, args.rooms))
+    _warn_of_environment(folder.rooms.values())
     address = _port_address(folder.rooms.values())
     folder.known = lambda settings: _mask(log, *settings.secrets())
     clock = SystemClock()
@@ -113,6 +115,15 @@ def _port_address(rooms: Collection[RoomConfig]) -> PortAddress:
     one = next(iter(rooms)).settings
     port = None if one.stands_in_file("status_port") else one.status_port
     return PortAddress(_LOOPBACK if one.stands_in_file("status_host") else one.status_host, port)
+
+
+def _warn_of_environment(rooms: Collection[RoomConfig]) -> None:
+    """Name what this worker's environment has in place of what the rooms' files say."""
+    names = Counter(name for room in rooms for name in room.overruled)
+    if names:
+        counted = ", ".join(f"{name} (files: {count})" for name, count in sorted(names.items()))
+        words = "this worker's environment wins over what the rooms' files say of %s"
+        logger.warning(words, counted, extra={"action": "environment"})
 
 
 def _no_room(folder: RoomFolder) -> ConfigError:

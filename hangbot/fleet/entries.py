@@ -162,7 +162,8 @@ def digest_of(data: bytes) -> str:
 
 
 def _written(values: Mapping[str, Any]) -> bytes:
-    data = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    data = text.encode(errors="backslashreplace")  # half a character as JSON itself writes it
     return data if len(data) < _DEFLATE_FROM else zlib.compress(data)
 
 

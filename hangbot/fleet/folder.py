@@ -5,25 +5,31 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hangbot.config import Settings
+from hangbot.config import ENV, Settings
+from hangbot.config.cluster import SCHEME, parse_address
 from hangbot.config.envfile import read_env_file
+from hangbot.config.locations import OUTBOX
 from hangbot.errors import ConfigError
 from hangbot.fleet.assignment import RoomFile
 from hangbot.fleet.entries import Folder
-from hangbot.fleet.keys import room_key
+from hangbot.fleet.keys import ENDING, room_key, room_name, shown_name
 
 if TYPE_CHECKING:
     from hangbot.config.cluster import ClusterAddress
+    from hangbot.config.envfile import EnvFile
 
 __all__ = ["RoomConfig", "RoomFolder"]
 
 _Stamp = tuple[int, int, int]
-_ENDING: Final = ".env"
+_LONGEST: Final = 1000
+"""Characters of what is said of one file that cannot be used: a thousand wrong lines have a fault each."""
+_OF_WORKER: Final = frozenset({ENV["status_port"].name, ENV["status_host"].name})
+"""Of the worker's own environment anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +41,14 @@ class RoomConfig:
         name: The stem of the file's name.
         settings: The configuration.
         digest: Of what the file says; no secret can be learnt from it.
+        overruled: What the file says in vain, by name: the worker's environment says something else.
     """
 
     key: str
     name: str
     settings: Settings
     digest: str
+    overruled: tuple[str, ...] = ()
 
 
 class RoomFolder:
@@ -105,6 +113,9 @@ class RoomFolder:
         return {path: _stamp(path) for path in found if os.path.lexists(path)}
 
     def _load(self, path: Path) -> RoomConfig | str:
+        name = room_name(path)
+        if name is None:
+            return "its name is not UTF-8 text, and would be another one elsewhere: rename it"
         try:
             if not path.is_file():  # a pipe could be read once only
                 return "it is no file" if path.exists() else "it leads to no file"
@@ -115,11 +126,19 @@ class RoomFolder:
         except ConfigError as exc:
             return "; ".join(exc.faults) or f"{exc}. {exc.remedy}"
         self.known(settings)
-        if settings.cluster is None:
-            return "its HANGBOT_OUTBOX names no cluster of a fleet (nats://…)"
+        overruled = tuple(self._overruled(file))
+        if fault := _fault_of_outbox(settings.cluster, file, is_overruled=OUTBOX in overruled):
+            return fault
         said = {name: entry.value for name, entry in file.values.items()}
         digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
-        return RoomConfig(room_key(settings), path.stem, settings, digest)
+        return RoomConfig(room_key(settings), name, settings, digest, overruled)
+
+    def _overruled(self, file: "EnvFile") -> Iterator[str]:
+        """Yield the names of what a file says in vain."""
+        for name in (env.name for env in ENV.values() if env.name not in _OF_WORKER):
+            said, own = file.values.get(name), self._environ.get(name, "").strip()
+            if said and said.value.strip() and own not in {"", said.value.strip()}:
+                yield name
 
     def _sort(self) -> None:
         self.rooms, self.faulty = {}, {}
@@ -128,22 +147,50 @@ class RoomFolder:
             # That of the most; later ones do not change it: the worker is connected to it.
             self._cluster = named.most_common(1)[0][0]
         for path, read in self._read.items():
-            if isinstance(read, str):
-                self.faulty[path.stem] = read
-            elif read.settings.cluster != self._cluster:
-                what = "login" if str(read.settings.cluster) == str(self._cluster) else "cluster"
-                self.faulty[path.stem] = f"it names another {what} than the worker's ({self._cluster})"
-            elif other := self.rooms.get(read.key):
-                self.faulty[path.stem] = f"it is the same bot in the same room as {other.name}.env"
-            else:
+            found = read if isinstance(read, str) else self._fault(read)
+            if isinstance(read, RoomConfig) and not found:
                 self.rooms[read.key] = read
+            else:
+                self.faulty[shown_name(path)] = found if len(found) <= _LONGEST else f"{found[:_LONGEST]}…"
         rooms = {key: RoomFile(room.name, room.digest) for key, room in self.rooms.items()}
         self.entry = Folder(rooms, dict(self.faulty))
+
+    def _fault(self, room: RoomConfig) -> str:
+        """Return why a file cannot be used beside the others; empty: it can."""
+        if room.settings.cluster != self._cluster:
+            what = "login" if str(room.settings.cluster) == str(self._cluster) else "cluster"
+            return f"it names another {what} than the worker's ({self._cluster})"
+        if other := self.rooms.get(room.key):
+            return f"it is the same bot in the same room as {other.name}.env"
+        return ""
 
 
 def _is_rooms(name: str) -> bool:
     """Whether a file's name is a room's; hidden ones are editors' and copying programs'."""
-    return name.endswith(_ENDING) and not name.startswith(".")
+    return name.endswith(ENDING) and not name.startswith(".")
+
+
+def _fault_of_outbox(cluster: "ClusterAddress | None", file: "EnvFile", *, is_overruled: bool) -> str:
+    """Return why a file's outbox is none of this fleet's; empty: it is."""
+    said = entry.value if (entry := file.values.get(OUTBOX)) else ""
+    if cluster is None:
+        whose = f"{OUTBOX} of the worker's environment" if is_overruled else f"its {OUTBOX}"
+        return f"{whose} names no cluster of a fleet (nats://…)"
+    if is_overruled and said.startswith(SCHEME) and not _is_one_fleet(said, cluster):
+        return (
+            f"{OUTBOX} of the worker's environment names another fleet than it ({cluster}), and two fleets "
+            "would run the room: take it out of the environment, or correct the file"
+        )
+    return ""
+
+
+def _is_one_fleet(said: str, cluster: "ClusterAddress") -> bool:
+    """Whether an address names the same fleet, on one of the same servers at least."""
+    try:
+        other = parse_address(said)
+    except ConfigError:
+        return False
+    return other.fleet == cluster.fleet and not {*other.servers}.isdisjoint(cluster.servers)
 
 
 def _stamp(path: Path) -> _Stamp | None:

@@ -87,11 +87,14 @@ class Membership:
         """Store what the worker's folder has, where that is not done; return its digest.
 
         Raises:
+            HangbotError: It is more than the servers take.
             ClusterAway: The cluster cannot be reached.
         """
         if folder is self._stored:
             return self._folder
         subject, data = folder_of(self._name), folder.to_bytes()
+        if len(data) > self._register.largest:
+            raise _too_large(folder, len(data), self._register.largest)
         while True:
             found = await self._register.newest([subject])
             if found and found[0].data == data:
@@ -126,3 +129,12 @@ class Membership:
     def _taken(self, what: str) -> HangbotError:
         remedy = "Give each worker a name of its own: --worker NAME."
         return HangbotError(f"another worker called {self._name} {what}", remedy=remedy)
+
+
+def _too_large(folder: Folder, size: int, largest: int) -> HangbotError:
+    rooms = len(folder.rooms)
+    return HangbotError(
+        f"what other workers are to know of {rooms} rooms is {size} bytes, and the NATS servers take "
+        f"{largest}",
+        remedy="Raise max_payload of the NATS servers, or make two fleets of it: HANGBOT_OUTBOX=nats://…/NAME.",
+    )

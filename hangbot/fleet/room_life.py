@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hangbot.clock import Clock
@@ -137,7 +137,7 @@ class RoomLife:
                 self.end = await self._run_once(config)
                 if self.is_leaving or self.end.code == PUT_OUT or self.end.is_newer:
                     break
-                if config is not self.config:
+                if config.digest != self.config.digest:
                     continue  # it was stopped for its new configuration
                 tries = 1 if self._clock.now() - begun > _SOUND_AFTER else tries + 1
                 await self._pause(_AGAIN.wait_after(tries, self._rng))
@@ -158,6 +158,10 @@ class RoomLife:
         """Have the bot stop, and start with another configuration of the same room."""
         self.config = config
         self._stop()
+
+    def rename(self, name: str) -> None:
+        """Have the room be known by another name of its file; its bot runs on."""
+        self.config = replace(self.config, name=name)
 
     def lapsed(self) -> None:
         """Have the bot act no more: another worker may own the room by now."""

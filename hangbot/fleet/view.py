@@ -5,7 +5,7 @@ from math import inf
 from typing import Final, TypeVar
 
 from hangbot.clock import Clock
-from hangbot.fleet.assignment import Assignment, Member, assign
+from hangbot.fleet.assignment import Assignment, Member, RoomFile, assign
 from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry, digest_of
 from hangbot.fleet.members import member_of, moved, switched_off, without
 from hangbot.fleet.streams import Entry, Stream
@@ -82,6 +82,10 @@ class FleetView:
     def wishes(self) -> dict[str, RoomWish]:
         """Return what is wished, by the rooms' keys."""
         return self._all("wish", RoomWish.from_bytes)
+
+    def file_of(self, room: str) -> RoomFile | None:
+        """Return a room's file as it stands in any folder."""
+        return next((found for each in self._folders.values() if (found := each.rooms.get(room))), None)
 
     def drains(self, name: str, run: str) -> bool:
         """Return whether a worker is to drain."""

@@ -8,6 +8,7 @@ from hangbot.clock import Clock
 from hangbot.errors import HangbotError
 from hangbot.exit_codes import CANNOT_TELL
 from hangbot.fleet.entries import DrainWish, RoomWish
+from hangbot.fleet.keys import written_name
 from hangbot.fleet.picture import Picture, RoomRow, read_picture
 from hangbot.fleet.streams import Outdated, Stream
 
@@ -94,9 +95,10 @@ async def _wait(
 
 
 def _known_room(picture: Picture, room: str) -> RoomRow:
-    for row in picture.rooms.values():
-        if room in {row.name, row.key}:
-            return row
+    for name in (room, written_name(room)):
+        for row in picture.rooms.values():
+            if name in {row.name, row.key}:
+                return row
     raise _unknown("room", room, [row.name for row in picture.rooms.values()])
 
 

@@ -95,7 +95,7 @@ class Worker:
         self._name, self._since = options.holder.worker, clock.wall()
         self._membership = Membership(cluster.register, self._name, self._entry, clock)
         self._view = FleetView(cluster.register, clock)
-        self._notices = Notices()
+        self._notices = Notices(clock)
         self._draining = False
         self._shown: object = None
 
@@ -173,7 +173,7 @@ class Worker:
         if self._view.drains(self._name, self._options.holder.run):
             self.drain()
         plan = self._view.make_plan(self._as_member())
-        self._notices.plan(plan, self._files.rooms)
+        self._notices.plan(plan, self._name_of)
         self.rooms.look(tasks, leases)
         for room in [*self._wanted()]:
             if room in asked:
@@ -198,6 +198,8 @@ class Worker:
             self.rooms.leave(tasks, room, to_another=elsewhere)
         elif config and config.digest != running.digest and owner == self._name:
             self.rooms.lives[room].change(config)
+        elif config and config.name != running.name:
+            self.rooms.lives[room].rename(config.name)
 
     # -- what others know of it
 
@@ -244,13 +246,26 @@ class Worker:
     async def _watch_folder(self) -> None:
         while True:
             await self._clock.sleep(_FOLDER_EVERY)
-            with suppress(ClusterAway):
-                try:
-                    changed = await self._files.look()
-                except HangbotError as exc:
-                    self._notices.no_folder(f"{exc}. {exc.remedy}")
-                    continue
-                self._notices.folder(self._files.entry)
-                if changed:
-                    self.rooms.changed.set()
+            try:
+                changed = await self._files.look()
+            except HangbotError as exc:
+                self._notices.no_folder(f"{exc}. {exc.remedy}")
+                continue
+            self._notices.folder(self._files.entry)
+            if changed:
+                self.rooms.changed.set()
+            try:
                 await self._store_folder()
+            except ClusterAway:
+                continue
+            except HangbotError as exc:
+                self._notices.unshown(f"{exc}. {exc.remedy}")
+            else:
+                self._notices.unshown("")
+
+    def _name_of(self, room: str) -> str:
+        """Return what a room is called here, or where else it is known."""
+        if life := self.rooms.lives.get(room):
+            return life.config.name
+        file = self._files.entry.rooms.get(room) or self._view.file_of(room)
+        return file.name if file else room

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from hangbot.errors import ConfigError
+from hangbot.fleet.entries import Folder
 from hangbot.fleet.folder import RoomFolder
-from hangbot.fleet.keys import room_key
+from hangbot.fleet.keys import room_key, written_name
 from tests.config.test_settings import REQUIRED, ROOM
 
 CLUSTER = "nats://127.0.0.1:4222"
@@ -203,3 +204,59 @@ async def test_the_environment_wins(tmp_path: Path) -> None:
 async def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere cannot be read: No such file"):
         await RoomFolder(tmp_path / "nowhere", dict(os.environ)).look()
+
+
+async def test_a_name_that_is_no_text_is_a_fault_of_its_file_and_of_no_other(folder: RoomFolder) -> None:
+    put(folder.path, "red")
+    (folder.path / os.fsdecode(b"caf\xe9.env")).write_bytes((folder.path / "red.env").read_bytes())
+    half = Folder({}, {"half": "its text has half a character: \ud800"})
+
+    await folder.look()
+    told = Folder.from_bytes(folder.entry.to_bytes())
+
+    assert told == folder.entry
+    assert [room.name for room in folder.rooms.values()] == ["red"]
+    assert "rename it" in folder.faulty[r"caf\xe9"]
+    assert Folder.from_bytes(half.to_bytes()) == half
+
+
+async def test_a_name_is_the_same_however_a_file_system_stores_it(folder: RoomFolder) -> None:
+    put(folder.path, "Ra\u0308ume")
+
+    await folder.look()
+
+    assert [room.name for room in folder.rooms.values()] == ["R\u00e4ume"]
+    assert written_name("rooms/Ra\u0308ume.env") == "R\u00e4ume"
+
+
+async def test_what_is_said_of_a_file_has_an_end(folder: RoomFolder) -> None:
+    (folder.path / "notes.env").write_text("no setting\n" * 3000, encoding="utf-8")
+
+    await folder.look()
+
+    assert len(folder.faulty["notes"]) < 1100
+
+
+@pytest.mark.parametrize(
+    ("own", "said", "fault"),
+    [
+        pytest.param(CLUSTER, CLUSTER, "", id="the same"),
+        pytest.param("nats://me:word@127.0.0.1:4222", CLUSTER, "", id="another login"),
+        pytest.param("nats://127.0.0.1:4222,127.0.0.1:4223", CLUSTER, "", id="one server more"),
+        pytest.param(f"{CLUSTER}/other", CLUSTER, "two fleets would run the room", id="another fleet"),
+        pytest.param("nats://127.0.0.1:4333", CLUSTER, "two fleets would run the room", id="other servers"),
+        pytest.param("here.sqlite3", CLUSTER, "of the worker's environment names no cluster", id="a file"),
+    ],
+)
+async def test_an_environment_that_names_another_fleet_than_a_file_runs_no_room_of_it(
+    tmp_path: Path, own: str, said: str, fault: str
+) -> None:
+    put(tmp_path, "red", HANGBOT_OUTBOX=said)
+    folder = RoomFolder(tmp_path, {"HANGBOT_OUTBOX": own})
+
+    await folder.look()
+
+    assert [room.overruled for room in folder.rooms.values()] == (
+        [] if fault else [("HANGBOT_OUTBOX",) if own != said else ()]
+    )
+    assert fault in "".join(folder.faulty.values())

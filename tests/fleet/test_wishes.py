@@ -49,13 +49,13 @@ def fleet() -> Fleet:
     return Fleet()
 
 
-async def test_a_room_is_moved_by_its_name_or_its_key(fleet: Fleet) -> None:
+async def test_a_room_is_moved_by_its_name_or_its_file_or_its_key(fleet: Fleet) -> None:
     await fleet.worker("north", ROOM)
     await fleet.worker("south", ROOM)
     await fleet.owns("south")
 
-    assert await fleet.move("red", "south") == "red"
-    assert await fleet.move("key", "south") == "red"
+    for room in ("red", "red.env", "rooms/red.env", "key"):
+        assert await fleet.move(room, "south") == "red"
     assert await fleet.standing("wish.key") == RoomWish("south").to_bytes()
 
 

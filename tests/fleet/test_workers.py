@@ -4,11 +4,13 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hangbot.exit_codes import FAILED, PUT_OUT
+from hangbot.fleet.notices import PATIENCE
 from hangbot.fleet.room_life import KEPT, RoomEnd
 from hangbot.fleet.streams import ClusterAway
 from hangbot.fleet.wishes import drain_worker, move_room
@@ -348,14 +350,15 @@ def test_a_room_that_one_worker_lacks_is_named_and_not_taken(caplog: pytest.LogC
     async def main(world: FleetWorld) -> None:
         world.start("north", Files(*rooms(2)))
         world.start("south", Files(*rooms(1)))
-        await asyncio.sleep(3)
+        await asyncio.sleep(PATIENCE + 3)
         why = {row.name: row.why for row in world.picture().rooms.values()}
 
         if "room-001" not in world.owners():  # unless it was taken before the other one was there
             assert why["room-001"] == "room-001.env is in the folder of worker north and not in that of south"
 
     play(main)
-    sentence = "room-001 is not taken: room-001.env is in the folder of worker north and not in that of south"
+    why = "room-001.env is in the folder of worker north and not in that of south"
+    sentence = f"[ERROR] room-001 is not taken anew: {why}"
     assert caplog.text.count(sentence) in {1, 2}
 
 
@@ -370,6 +373,41 @@ def test_a_room_whose_file_is_taken_away_is_given_up_and_one_with_a_fault_is_kep
         assert world.picture().rooms["key-000"].why == "ROOM_UUID is missing"
 
     play(main)
+
+
+def test_a_fault_in_a_file_that_was_renamed_before_does_not_end_its_room() -> None:
+    async def main(world: FleetWorld) -> None:
+        files = Files(*rooms(2))
+        world.start("north", files)
+        await asyncio.sleep(5)
+        files.put(config(0), replace(config(1), name="renamed"))
+        await asyncio.sleep(5)
+        files.put(config(0), faulty={"renamed": "a line is wrong"})
+        await asyncio.sleep(5)
+
+        assert world.load() == {"north": 2}
+        assert world.of("room-001", "left") == []
+
+    play(main)
+
+
+def test_a_folder_that_grows_too_large_to_be_shown_is_named_and_ends_no_worker(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main(world: FleetWorld) -> None:
+        files = Files(*rooms(2))
+        north = world.start("north", files)
+        await asyncio.sleep(5)
+        drawn = random.Random(3).randbytes  # noqa: S311  what no compression makes small
+        files.put(*rooms(2), faulty={str(n): drawn(20_000).hex() for n in range(60)})
+        await asyncio.sleep(20)
+
+        assert not north.task.done()
+        assert world.load() == {"north": 2}
+
+    play(main)
+    assert caplog.text.count("of 2 rooms is") == 1
+    assert "Raise max_payload" in caplog.text
 
 
 def test_a_second_worker_of_one_name_does_not_run() -> None:
