@@ -11,21 +11,28 @@ TYPE_CHECKING = False  # as `typing` has it, without the import
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SIGNALS", "came", "catch", "end_at_once", "give_back"]
+__all__ = ["came", "catch", "end_at_once", "give_back", "heard"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""The signals that ask a program to stop."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a program to stop; the last comes when its terminal goes."""
 
 _came: list[int] = []
 _before: dict[int, object] = {}
 _hooks: "list[Callable[[sys.UnraisableHookArgs], object]]" = []
 
 
+def heard() -> "tuple[signal.Signals, ...]":
+    """Return the signals that end a program: under `nohup` it outlives its terminal."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return _SIGNALS[:-1]
+    return _SIGNALS
+
+
 def catch() -> None:
     """From now on only record signals; outside of the main thread, change nothing."""
     _came.clear()
     try:
-        for number in SIGNALS:
+        for number in heard():
             _before.setdefault(number, signal.signal(number, _remember))
     except ValueError:  # not the main thread, as in a program that calls `main` itself
         _before.clear()

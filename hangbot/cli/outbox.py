@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from hangbot.cli import show
+from hangbot.cli import early_signals, show
 from hangbot.cli.configured import configured
 from hangbot.cli.context import ENV_FILE, load_settings
 from hangbot.cli.listing import WIDTH, list_lines
@@ -31,7 +31,7 @@ from hangbot.status import poke
 
 __all__ = ["add_arguments", "run"]
 
-_TERMINATED: Final = 128 + signal.SIGTERM
+_ENDED_BY: Final = 128
 _PATIENCE: Final = 60.0
 """Seconds to wait for an outbox that another program has locked."""
 
@@ -204,12 +204,14 @@ def _output_code() -> int:
 
 
 async def _backup(args: argparse.Namespace) -> int:
-    ended = asyncio.Event()  # on SIGTERM as well, the copy is either finished or removed
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    ended = list[int]()
+    for number in early_signals.heard():
+        if number != signal.SIGINT:  # the copy is either finished or removed; what Ctrl-C raises removes it
+            asyncio.get_running_loop().add_signal_handler(number, ended.append, number)
     async with _open(args) as outbox:
         messages = await outbox.back_up(args.file)
     write_line(f"{args.file}: {messages} messages")
-    return _TERMINATED if ended.is_set() else 0
+    return _ENDED_BY + ended[0] if ended else 0
 
 
 def _value(value: float | None) -> str:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from hangbot.cli import early_signals
 from hangbot.cli.parser import count
 from hangbot.errors import HangbotError, UsageError
 from hangbot.exit_codes import INTERRUPTED
@@ -206,13 +207,15 @@ def _child(argv: list[str]) -> int:
     # In a group of its own: Ctrl-C at a terminal reaches it once, from here, and not its bots.
     command = tied(argv, signal.SIGINT)
     child = subprocess.Popen(command, env=environ, start_new_session=True)  # noqa: S603  this very interpreter
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    asks = [number for number in early_signals.heard() if number != signal.SIGINT]
+    before = {number: signal.signal(number, _interrupt) for number in asks}
     try:
         code = child.wait()
     except KeyboardInterrupt:
         code = _end(child)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if code < 0:
         return INTERRUPTED
     return _OF_PYTEST.get(code, code)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first asks a command to stop, the second ends it at once."""
+"""SIGINT, SIGTERM and SIGHUP: the first asks a command to stop, the second ends it at once."""
 
 import asyncio
 import signal
@@ -71,7 +71,8 @@ def stopping(stop: Callable[[], None] | None = None) -> Iterator[Signals]:
     """
     loop = asyncio.get_running_loop()
     signals = Signals(stop)
-    for number in early_signals.SIGNALS:
+    numbers = early_signals.heard()
+    for number in numbers:
         loop.add_signal_handler(number, signals.take, number)
     try:
         if known := early_signals.came():
@@ -82,7 +83,7 @@ def stopping(stop: Callable[[], None] | None = None) -> Iterator[Signals]:
             raise signals.cause from None
         raise
     finally:
-        for number in early_signals.SIGNALS:
+        for number in numbers:
             loop.remove_signal_handler(number)
             if signals.first is not None:
                 signal.signal(number, signal.SIG_IGN)

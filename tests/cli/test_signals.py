@@ -14,7 +14,7 @@ import pytest
 
 from hangbot.cli import early_signals
 from tests.bounds import WITHIN
-from tests.cli.stories import is_a_send
+from tests.cli.stories import is_a_send, until
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Bench, Command
@@ -59,6 +59,28 @@ def test_signals_within_a_second_are_one_and_the_bot_drains(again: int, bench: B
     assert bot.wait() == 0, bot.err
     assert "delivered 1 " in bot.out
     assert_no_stray(bot)
+
+
+def test_a_bot_drains_when_its_terminal_goes_and_under_nohup_goes_on(bench: Bench) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        kept = bench.start("run", env={"HANGBOT_OUTBOX": "kept.sqlite3"})
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    until(kept, lambda: "running: in " in kept.err)
+    kept.send(signal.SIGHUP)
+    bench.hear("still here?")
+    until(kept, lambda: "still here?" in kept.err)
+    kept.send(signal.SIGTERM)
+    assert kept.wait() == 0, kept.err
+
+    bot = bench.start("run")
+    until(bot, lambda: "running: in " in bot.err)
+    bot.send(signal.SIGHUP)
+
+    assert bot.wait() == 0, bot.err
+    assert "delivered 0" in bot.out
+    assert_no_stray(kept, bot)
 
 
 @pytest.mark.slow
@@ -169,7 +191,7 @@ def test_an_end_that_cannot_be_raised_where_the_signal_came_is_remembered_and_no
         del loaded
         came = early_signals.came()
     finally:
-        for number in early_signals.SIGNALS:
+        for number in early_signals.heard():
             signal.signal(number, signal.SIG_IGN)
         monkeypatch.setattr(early_signals, "_came", [])
         early_signals.give_back()
