@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hangbot.errors import HangbotError, UsageError
-from hangbot.new_file import new_file, refuse_place, write_new
+from hangbot.new_file import new_file, refuse_place, write_new, write_over
 
 
 def names(folder: Path) -> list[str]:
@@ -84,4 +84,39 @@ def test_a_place_is_refused_where_something_is_or_that_belongs_to_the_outbox(tmp
         refuse_place(tmp_path / "." / "outbox-wal", [own])
     with pytest.raises(UsageError, match="exists"):
         refuse_place(tmp_path / "link")
+    with pytest.raises(HangbotError, match="cannot be written: No such file or directory"):
+        refuse_place(tmp_path / "nowhere" / "free")
+    with pytest.raises(UsageError, match="exists") as special:
+        refuse_place(Path("/dev/null"))
     refuse_place(tmp_path / "free", [own])
+
+    assert "remove" not in special.value.remedy
+    assert names(tmp_path) == ["link"]
+
+
+def test_what_is_replaced_is_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "link").symlink_to("kept")
+
+    write_over(tmp_path / "link", b"new")
+
+    assert (tmp_path / "link").read_bytes() == b"new"
+    assert not (tmp_path / "link").is_symlink()
+    assert (tmp_path / "kept").read_text() == "kept"
+    assert (tmp_path / "link").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_cannot_be_replaced_stays_and_nothing_else_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kept").write_text("kept")
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_over(tmp_path / "kept", b"new")
+
+    assert names(tmp_path) == ["kept"]
+    assert (tmp_path / "kept").read_text() == "kept"

@@ -16,6 +16,7 @@ from hangbot.claims import read_claims
 from hangbot.cli.asking import ask_bot
 from hangbot.cli.context import load_settings
 from hangbot.cli.output import write_line
+from hangbot.cli.parser import path_to_write
 from hangbot.clock import SystemClock, file_date
 from hangbot.config import Settings, inner_fields
 from hangbot.delivery.database import SQLITE
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         nargs="?",
-        type=Path,
+        type=path_to_write,
         metavar="FILE",
         help="where to write it, a .zip (default: hangbot-bundle-DATE.zip in the working directory)",
     )

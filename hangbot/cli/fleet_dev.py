@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from hangbot.cli.output import write_failure, write_json
+from hangbot.cli.parser import path_to_write
 from hangbot.cli.signals import serve_until_stopped
 from hangbot.exit_codes import FAILED
 from hangbot.fleet.servers import open_servers
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(until_stopped=True)
     parser.add_argument(
         "--keep",
-        type=Path,
+        type=path_to_write,
         metavar="DIR",
         help="keep what they store, and their logs, in DIR, and go on over what is there",
     )

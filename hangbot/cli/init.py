@@ -8,7 +8,6 @@ import select
 import sys
 import termios
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,8 @@ from hangbot.config import ENV, Settings, render_env_file
 from hangbot.config.parsing import unquoted
 from hangbot.errors import HangbotError, NotFound, UsageError
 from hangbot.factory import open_clients
+from hangbot.new_file import try_place, write_over
+from hangbot.system_errors import remedy_for
 
 __all__ = ["add_arguments", "run"]
 
@@ -47,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask for missing values, derive the rest, write the file for its owner alone."""
     path: Path = args.env_file or ENV_FILE
+    try:
+        try_place(path)
+    except OSError as exc:
+        raise _unwritable(path, exc) from None
     if path.exists() and not args.force and not _agrees(f"{path} exists. Write it anew?"):
         raise UsageError(f"{path} exists; it was left as it is", remedy="Give --force to write it anew.")
     values = {env.name: value for env in ENV.values() if (value := unquoted(os.environ.get(env.name, ""))[0])}
@@ -193,18 +198,14 @@ async def _room(settings: Settings, names: Sequence[str]) -> str:
 
 
 def _write(path: Path, values: dict[str, str]) -> None:
-    """Write beside the file and rename: an earlier file stays complete until the new one is."""
-    made = path.with_name(path.name + ".new")
     try:
-        made.unlink(missing_ok=True)  # an existing file may be readable by others, or be a link
-        with os.fdopen(
-            os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-        ) as file:
-            file.write(render_env_file(values))
-        made.replace(path)
+        write_over(path, render_env_file(values).encode())
     except OSError as exc:
-        with suppress(OSError):
-            made.unlink(missing_ok=True)  # it holds a token
-        raise HangbotError(
-            f"{path} cannot be written: {exc.strerror}", remedy="Choose another --env-file."
-        ) from None
+        raise _unwritable(path, exc) from None
+
+
+def _unwritable(path: Path, error: OSError) -> HangbotError:
+    return HangbotError(
+        f"{path} cannot be written: {error.strerror or error}",
+        remedy=remedy_for(error) or "Choose another --env-file.",
+    )

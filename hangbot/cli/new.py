@@ -12,6 +12,7 @@ from typing import Final
 
 from hangbot.cli.invocation import python_command
 from hangbot.cli.output import write_line
+from hangbot.cli.parser import path_to_write
 from hangbot.errors import HangbotError, UsageError
 
 __all__ = ["add_arguments", "run"]
@@ -30,7 +31,9 @@ _NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9]+")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder that is not there yet, or empty")
+    parser.add_argument(
+        "folder", type=path_to_write, metavar="DIR", help="a folder that is not there yet, or empty"
+    )
     parser.add_argument(
         "--example", metavar="NAME", help=f"begin with one of the examples: {', '.join(_examples())}"
     )

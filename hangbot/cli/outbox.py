@@ -15,7 +15,7 @@ from hangbot.cli.configured import configured
 from hangbot.cli.context import ENV_FILE, load_settings
 from hangbot.cli.listing import WIDTH, list_lines
 from hangbot.cli.output import write_failure, write_json, write_line
-from hangbot.cli.parser import Parser, add_common_options, add_json_option
+from hangbot.cli.parser import Parser, add_common_options, add_json_option, path_to_write
 from hangbot.clock import SystemClock
 from hangbot.config.cluster import SCHEME
 from hangbot.config.locations import OUTBOX, outbox_location
@@ -56,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     drop.add_argument("ids", nargs="+", metavar="ID")
     stats = what.add_parser("stats", help="show counts, first-try rate and latencies")
     backup = what.add_parser("backup", help="copy the outbox into one new file, also while the bot runs")
-    backup.add_argument("file", type=Path, metavar="FILE", help="the copy; there must be nothing yet")
+    backup.add_argument(
+        "file", type=path_to_write, metavar="FILE", help="the copy; there must be nothing yet"
+    )
     what.metavar = "|".join(what.choices)  # names what is missing in the error about it
     for sub in (listing, show, retry, drop, stats):
         add_json_option(sub)

@@ -17,6 +17,7 @@ __all__ = [
     "add_common_options",
     "add_json_option",
     "count",
+    "path_to_write",
     "port",
     "seconds",
 ]
@@ -161,6 +162,13 @@ def count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
     return int(text)
+
+
+def path_to_write(text: str) -> Path:
+    """Read where a file or a folder is to be made."""
+    if text in {"", "-"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is no path of what is to be made")
+    return Path(text)
 
 
 def seconds(text: str) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.cli import early_signals
-from hangbot.cli.parser import count
+from hangbot.cli.parser import count, path_to_write
 from hangbot.errors import HangbotError, UsageError
 from hangbot.exit_codes import INTERRUPTED
 from hangbot.tied import tied
@@ -92,7 +92,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TOKEN",
         help="play this schedule of faults, which a search found, and nothing else",
     )
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write the report into this folder")
+    parser.add_argument(
+        "--report", type=path_to_write, metavar="DIR", help="write the report into this folder"
+    )
     parser.add_argument("--only", metavar="IDS", help="only these scenarios or families, by comma")
     parser.add_argument(
         "--side-by-side", type=count, metavar="N", help="how many scenarios are played at once"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from hangbot.cli.app import load_apps
 from hangbot.cli.output import write_json, write_line
-from hangbot.cli.parser import add_json_option
+from hangbot.cli.parser import add_json_option, path_to_write
 from hangbot.exit_codes import FAILED
-from hangbot.incident.as_test import write_test
+from hangbot.incident.as_test import refuse_test, write_test
 from hangbot.incident.bundle import Bundle, read_bundle
 from hangbot.incident.conversation import conversation, pair_row
 from hangbot.incident.outcome import Pair, is_alike
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a file that `hangbot bundle` wrote")
     parser.add_argument(
         "--as-test",
-        type=Path,
+        type=path_to_write,
         metavar="FILE",
         help="write a test that fails while the bot of today differs; the bundle is copied beside it",
     )
@@ -36,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
         UsageError: The bundle cannot be read, or has no journal.
     """
     app, bundle = load_apps(args.app, Path()), read_bundle(args.bundle)
+    if args.as_test:
+        refuse_test(args.bundle, args.as_test)
     pairs = replayed(bundle, app=app).pairs()
     alike = is_alike(pairs)
     if args.json:

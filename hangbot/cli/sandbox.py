@@ -13,7 +13,7 @@ from typing import Final
 
 from hangbot.cli.marked_file import MarkedFile
 from hangbot.cli.output import report, write_failure, write_json, write_line
-from hangbot.cli.parser import count, port
+from hangbot.cli.parser import count, path_to_write, port
 from hangbot.cli.sandbox_env import MARK, kept_identity, render
 from hangbot.cli.sandbox_tls import advice, authority
 from hangbot.cli.signals import serve_until_stopped
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--env-out",
-        type=Path,
+        type=path_to_write,
         metavar="FILE",
         help="write a configuration for a bot in this sandbox to FILE; over its own earlier file it keeps "
         "the bot and the room, over another's it writes only with --force",
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="let --env-out write over a file that is not its own"
     )
     parser.add_argument(
-        "--record", type=Path, metavar="FILE", help="write the whole journal to FILE, a JSON a line"
+        "--record", type=path_to_write, metavar="FILE", help="write the whole journal to FILE, a JSON a line"
     )
     parser.add_argument(
         "--tls",

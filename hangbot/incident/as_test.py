@@ -12,7 +12,7 @@ from hangbot.incident.outcome import is_alike
 from hangbot.incident.replay import replayed
 from hangbot.new_file import refuse_place, write_new
 
-__all__ = ["assert_alike", "write_test"]
+__all__ = ["assert_alike", "refuse_test", "write_test"]
 
 _FOUND: Final = re.compile(r"(?:test_[\w-]+|[\w-]+_test)\.py")
 _NO_NAME: Final = re.compile(r"[^a-z0-9]+")
@@ -47,13 +47,8 @@ def assert_alike(bundle: Path, *, app: AnyApp | None = None) -> None:
         raise AssertionError(f"the bot of today does something else (-: only then, +: only now)\n{lines}")
 
 
-def write_test(bundle: Path, place: Path) -> Path:
-    """Write a test that replays a bundle, which is copied beside it; return the copy.
-
-    Raises:
-        UsageError: Something is there, or it is no test's name.
-        HangbotError: It cannot be written; nothing stays there.
-    """
+def refuse_test(bundle: Path, place: Path) -> None:
+    """Refuse a place before the bundle is played; arguments and errors are those of `write_test`."""
     if not _FOUND.fullmatch(place.name):
         raise UsageError(
             f"{place} is no name of a test that pytest finds", remedy="For example tests/test_incident.py."
@@ -62,6 +57,22 @@ def write_test(bundle: Path, place: Path) -> Path:
     is_same = beside.exists() and beside.samefile(bundle)
     for each in (place, *(() if is_same else (beside,))):
         refuse_place(each)
+
+
+def write_test(bundle: Path, place: Path) -> Path:
+    """Write a test that replays a bundle, which is copied beside it; return the copy.
+
+    Args:
+        bundle: The file of the bundle.
+        place: Where the test is to be.
+
+    Raises:
+        UsageError: Something is there, or it is no test's name.
+        HangbotError: It cannot be written; nothing stays there.
+    """
+    refuse_test(bundle, place)
+    beside = place.with_suffix(".zip")
+    is_same = beside.exists()
     name = _NO_NAME.sub("_", place.stem.lower().removeprefix("test_")).strip("_") or "incident"
     if not is_same:
         write_new(beside, bundle.read_bytes(), "copy of the bundle")

@@ -108,6 +108,8 @@ def _unpacked(place: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     left = _LARGEST
     try:
+        if place.exists() and not place.is_file() and not place.is_dir():
+            raise _unusable(place, "is no file that can be read from its end")
         with zipfile.ZipFile(place) as archive:
             for entry in archive.infolist():
                 with archive.open(entry) as file:

@@ -5,11 +5,11 @@ import os
 import re
 import secrets
 import stat
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from hangbot.errors import HangbotError
+from hangbot.new_file import write_over
 
 __all__ = ["NoToken", "make_token", "read_token", "token_path"]
 
@@ -70,20 +70,10 @@ def make_token(path: Path) -> str:
     Raises:
         NoToken: It cannot be written.
     """
-    token, new = secrets.token_urlsafe(_BYTES), path.with_name(path.name + ".new")
+    token = secrets.token_urlsafe(_BYTES)
     try:
-        with suppress(FileNotFoundError):
-            new.unlink()
-        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(file, f"{token}\n".encode())
-            os.fsync(file)
-        finally:
-            os.close(file)
-        new.rename(path)
+        write_over(path, f"{token}\n".encode())
     except OSError as exc:
-        with suppress(OSError):
-            new.unlink()
         reason = exc.strerror or str(exc)
         full = exc.errno in {errno.ENOSPC, errno.EDQUOT}
         remedy = "Make room on its disk." if full else "Let the bot's user write into the outbox's folder."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import signal
 import socket
@@ -55,8 +56,10 @@ def made(bench: Bench) -> Path:
 def test_the_bundle_of_a_running_bot_is_whole_and_safe_and_its_replay_alike(bench: Bench, made: Path) -> None:
     files = unzipped(made)
 
+    refused = bench.call("replay", "it.zip", "--as-test", "it.py", "--json")
     replayed = bench.call("replay", "it.zip", "--as-test", "test_it.py", "--json")
 
+    assert (refused.code, refused.out) == (2, "")
     assert set(files) == {
         *(MANIFEST, "config.json", "health.json", "journal.jsonl", "log.jsonl", "outbox.json"),
         *("preflight.json", "versions.json"),
@@ -111,6 +114,11 @@ def _cut(place: Path) -> None:
     place.write_bytes(place.read_bytes()[:-200])
 
 
+def _pipe(place: Path) -> None:
+    place.unlink()
+    os.mkfifo(place)
+
+
 def _swap(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     def swap(place: Path) -> None:
         files = unzipped(place)
@@ -127,6 +135,7 @@ def _swap(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     ("cut", _cut, "no zip file, or was cut"),
     ("no zip", lambda place: place.write_text("hello"), "no zip file, or was cut"),
     ("not there", lambda place: place.unlink(), "cannot be read"),
+    ("a pipe", _pipe, "no file that can be read from its end"),
     ("foreign", _swap(MANIFEST, lambda _: '{"kind": "photos"}'), "is no bundle of hangbot"),
     ("newer", _swap(MANIFEST, lambda text: text.replace('"schema": 1', '"schema": 9')), "of a newer hangbot"),
     (

@@ -61,6 +61,31 @@ def test_what_is_misspelt_is_answered_with_what_was_meant(
     assert last.endswith(f"; did you mean {meant}?") if meant else "did you mean" not in last
 
 
+@pytest.mark.parametrize("path", ["", "-"])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["bundle"],
+        ["outbox", "backup"],
+        ["new"],
+        ["replay", "it.zip", "--as-test"],
+        ["sandbox", "--env-out"],
+        ["sandbox", "--record"],
+        ["prove", "--report"],
+        ["fleet", "dev", "--keep"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_made_is_a_file_and_no_standard_output(
+    argv: list[str], path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([*argv, path])
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(f"{path!r} is no path of what is to be made\n")
+
+
 def test_a_wrong_call_shows_no_token_and_nothing_terminals_act_on(capsys: pytest.CaptureFixture[str]) -> None:
     token = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYm90In0.c2lnbmF0dXJl"
 

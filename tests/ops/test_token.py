@@ -56,7 +56,7 @@ def test_what_cannot_be_written_leaves_nothing(
     def fail(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "write", fail)
+    monkeypatch.setattr(os, "fsync", fail)
 
     with pytest.raises(NoToken) as refused:
         make_token(tmp_path / "token")
