@@ -7,6 +7,7 @@ from hangbot.bot.conversation import Position
 from hangbot.bot.events import ChatMessage
 from hangbot.bot.ports import ChatHistory, ChatReader, Conversation
 from hangbot.delivery.inbox import ConversationMarks, Handled, Remembered, Witness
+from hangbot.journal import SILENT, Journal
 
 __all__ = ["Ledger", "MarksOnDisk"]
 
@@ -42,6 +43,7 @@ class Ledger:
         marks: Where they are on disk.
         chat: Whose group it is.
         history: Knows the bot's own rows.
+        journal: Keeps from where it goes on.
 
     Attributes:
         epoch: How often ids went backwards so far, plus one.
@@ -49,13 +51,16 @@ class Ledger:
         group: The room's group.
     """
 
-    def __init__(self, marks: MarksOnDisk, chat: ChatReader, history: ChatHistory) -> None:
+    def __init__(
+        self, marks: MarksOnDisk, chat: ChatReader, history: ChatHistory, journal: Journal = SILENT
+    ) -> None:
         self.epoch = 1
         self.base: int | None = None
         self.group = Conversation(chat.group_id)
         self._guid = chat.group_id.casefold()
         self._marks = marks
         self._history = history
+        self._journal = journal
         self._positions: dict[str, Position] = {}
         self._unbegun: set[str] = set()
         """Conversations of which the disk knows nothing of today's epoch, and what memory knows is of it."""
@@ -66,6 +71,10 @@ class Ledger:
         self.epoch, self.base = known.epoch, known.base
         for key, marks in known.conversations.items():
             self._positions[key] = Position(marks, self._overtaken, old=marks.epoch != known.epoch)
+        if known.base is not None:
+            positions = {key: place for key, place in self._positions.items() if not place.old}
+            handled = {key: [place.low, *place.heard] for key, place in positions.items()}
+            self._journal.add("resumed", handled, known.base)
 
     def newest(self) -> dict[str, int]:
         """Return the newest id that was heard of each conversation, by its key."""

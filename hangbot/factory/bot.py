@@ -128,7 +128,7 @@ async def open_bot(  # noqa: PLR0913  as above
         )
         drawing = journal.noted(rng, "canary")
         canary = Canary(clients.chat, courier, lambda: clients.chat.uid, clock, drawing, red)
-        ledger = Ledger(Inbox(outbox.place, clock), clients.chat, history)
+        ledger = Ledger(Inbox(outbox.place, clock), clients.chat, history, journal)
         bot = Bot(
             bot_options(settings),
             chat=clients.chat,

@@ -48,12 +48,20 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
+def _is_handled(value: object) -> bool:
+    """Return whether it is the ids of each conversation: up to which all is handled, and which others are."""
+    return isinstance(value, dict) and all(
+        isinstance(ids, list) and ids and all(map(_is_whole, ids)) for ids in value.values()
+    )
+
+
 def _may_be(check: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: value is None or check(value)
 
 
 _NEEDED: Final[Mapping[str, Mapping[str, Callable[[object], bool]]]] = {
     "began": {},
+    "resumed": {"handled": _is_handled, "base": _is_whole},
     "request": {"n": _is_whole, "service": _is_text, "method": _is_text, "target": _is_text},
     "answer": {"n": _is_whole, "status": _is_status, "headers": _is_headers},
     "failed": {"n": _is_whole, "how": _is_text},

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
 from hangbot.config import ENV, Settings, inner_fields
+from hangbot.delivery.inbox import Inbox
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.writer import InlineWriter
 from hangbot.errors import HangbotError, UsageError
@@ -133,20 +134,22 @@ class _Replay:
         app = self._app or (StandIn(self._then, self._clock) if self._then.kept["app"] else None)
         with tempfile.TemporaryDirectory(prefix="hangbot-replay-", dir=_in_memory()) as folder, _quiet():
             settings = self._settings(Path(folder))
-            async with (
-                open_outbox(settings, clock=self._clock, make_writer=InlineWriter) as outbox,
-                open_bot(
-                    settings,
-                    outbox,
-                    app=app,
-                    clock=self._clock,
-                    network=network,
-                ) as bot,
-            ):
-                await self._play(bot, outbox)
+            async with open_outbox(settings, clock=self._clock, make_writer=InlineWriter) as outbox:
+                await self._resume(outbox)
+                async with open_bot(settings, outbox, app=app, clock=self._clock, network=network) as bot:
+                    await self._play(bot, outbox)
         excerpt = journal.read()
         made = list(rows(excerpt, Redactor()))
         return read_recording(made, shift=float(made[0]["start"]))
+
+    async def _resume(self, outbox: Outbox) -> None:
+        """Have the bot begin where it began then in each conversation that it knew."""
+        inbox = Inbox(outbox.place, self._clock)
+        for resumed in () if self._then.continues else self._then.of_kind("resumed")[:1]:
+            for key, (low, *above) in resumed.row["handled"].items():
+                await inbox.begin(key, low)
+                await inbox.handled(key, above, low)
+            await inbox.begin_direct(resumed.row["base"])
 
     async def _play(self, bot: Bot, outbox: Outbox) -> None:
         tasks = [

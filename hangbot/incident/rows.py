@@ -13,7 +13,7 @@ _LINE: Final = re.compile(r"message \d{1,20}")
 _AS_THEY_ARE: Final = words(
     """
     kind t before n conn ping service method status how errno theirs code direct refused message action step
-    attempt state tier part red outcome change whose number bits schema lost start seconds began open
+    attempt state tier part red outcome change whose number bits schema lost start seconds began open base
     """
 )
 """Fields with hangbot's own words, and numbers."""
@@ -37,6 +37,7 @@ _FIELDS: Final[Mapping[str, Callable[[Disguise, Any, Mapping[str, Any]], Any]]] 
     "params": lambda disguise, value, _: disguise.value(value),
     "room": lambda disguise, value, _: value and disguise.value(value),
     "heard": lambda disguise, value, _: {disguise.id(key): number for key, number in value.items()},
+    "handled": lambda disguise, value, _: {disguise.id(key): ids for key, ids in value.items()},
     "text": _text,
     "reason": lambda disguise, value, _: disguise.sentence(value),
     "detail": lambda disguise, value, _: disguise.sentence(value),

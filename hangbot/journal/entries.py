@@ -68,6 +68,7 @@ class Excerpt(NamedTuple):
 
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "began": (),
+    "resumed": ("handled", "base"),
     "request": ("n", "service", "method", "target", "body"),
     "answer": ("n", "status", "headers", "body"),
     "failed": ("n", "how"),

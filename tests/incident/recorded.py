@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from hangbot import AnyApp, Bot, HangbotError, InlineWriter, Settings, exclusive, open_bot, open_outbox
 from hangbot.claims import read_claims
@@ -52,15 +52,20 @@ class Happening:
         await asyncio.sleep(seconds)
 
 
+Incident = Callable[[Happening], Awaitable[None]]
+"""What happens to a bot."""
+
+
 def recorded(
     place: Path,
-    incident: Callable[[Happening], Awaitable[None]],
+    incident: Incident,
     *,
     app: AnyApp | None = None,
     env: Mapping[str, str] = MappingProxyType({}),
     plain: bool = False,
     largest: int = 5 * 2**20,
     inner: Mapping[str, object] = MappingProxyType({}),
+    earlier: Incident | None = None,
 ) -> list[str]:
     """Run a bot through an incident and write the bundle; return every secret that there was.
 
@@ -72,13 +77,13 @@ def recorded(
         plain: Whether the bundle is for oneself.
         largest: Bytes that the journal may take.
         inner: Settings that have no name outside.
+        earlier: What happened to a bot on the same outbox before this one was started.
     """
 
     async def main() -> list[str]:
         loop, clock = asyncio.get_running_loop(), SimulatedClock()
         assert isinstance(loop, SimulatedLoop)
         made = SandboxClock(wall_s=clock.wall, monotonic_s=loop.time)
-        journal = Journal(clock.now, largest=largest)
         rng = random.Random(7)  # noqa: S311  to be repeatable
         async with open_sandbox(
             room_port=ROOM_PORT, http_port=CHAT_PORT, control=False, clock=made, rng=rng
@@ -93,7 +98,9 @@ def recorded(
             alice, bob = sandbox.users.add(ALICE), sandbox.users.add(BOB)
             await alice.join()
             await bob.join()
-            with exclusive(settings.outbox):
+
+            async def happens(what: Incident) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+                journal = Journal(clock.now, largest=largest)
                 async with (
                     open_outbox(settings, clock=clock, make_writer=InlineWriter) as outbox,
                     open_bot(
@@ -103,7 +110,7 @@ def recorded(
                     running = asyncio.create_task(bot.run(), name="bot")
                     looking = asyncio.create_task(_look(bot), name="health")
                     await bot.ready()
-                    await incident(Happening(sandbox, bot, loop, alice, bob, running, outbox_file))
+                    await what(Happening(sandbox, bot, loop, alice, bob, running, outbox_file))
                     kept = list(rows(journal.read(), Redactor(settings.secrets()), wall=clock.wall()))
                     figures = compute_stats(await outbox.timings(), clock.wall()).as_row()
                     bot.stop()
@@ -111,6 +118,12 @@ def recorded(
                     with suppress(HangbotError):
                         await running
                     await asyncio.gather(looking, return_exceptions=True)
+                return kept, figures
+
+            with exclusive(settings.outbox):
+                if earlier:
+                    await happens(earlier)
+                kept, figures = await happens(incident)
         disguise = None if plain else Disguise(b"a key of the tests", own_words())
         content = files(
             Found(

@@ -47,6 +47,30 @@ def _leaks(place: Path, secrets: list[str]) -> list[str]:
     return [form for form in (*spelt, *NAMES) if form in text]
 
 
+def test_an_incident_of_a_bot_that_was_started_again_goes_on_where_that_went_on(tmp_path: Path) -> None:
+    place = tmp_path / "bundle.zip"
+
+    async def earlier(it: Happening) -> None:
+        await it.alice.say("/echo before")
+        await it.bob.dm(it.sandbox.bot.uid, "/echo before")
+        await it.wait(5)
+        await it.alice.say("a line that nobody answers")
+        await it.wait(5)
+
+    async def happens(it: Happening) -> None:
+        await it.wait(5)
+        await it.alice.say("/echo again")
+        await it.bob.dm(it.sandbox.bot.uid, "/echo again")
+        await it.wait(10)
+
+    secrets = recorded(place, happens, app=echo, env=QUICK, earlier=earlier)
+    pairs = replayed(read_bundle(place)).pairs()
+
+    lines = list(conversation(pairs))
+    assert is_alike(pairs), "\n".join(lines)
+    assert not list(_leaks(place, secrets))
+
+
 @pytest.mark.slow
 def test_an_incident_of_a_bot_that_had_run_for_long_begins_in_the_middle(tmp_path: Path) -> None:
     place = tmp_path / "bundle.zip"
