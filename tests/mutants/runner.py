@@ -9,13 +9,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
 __all__ = ["Mutant", "Tree", "environ", "faulty_rows", "in_copy", "kill_all"]
 
-WORKERS: Final = 2
+WORKERS: Final = 2 * (os.cpu_count() or 1)
+"""Most of a mutant's time goes by until a test gives up what never happens."""
 TIME_LIMIT: Final = 300.0
 """Seconds for the tests of one mutant; what takes longer is neither killed nor survived."""
 _BOUNDS: Final = "tests/bounds.py"
@@ -114,13 +116,11 @@ def kill_all(
     _shorten_waits(first)
     if strangers := _not_of_the_copy(tree, first):
         return [f"control: not the copy would be tested, but {strangers}"]
-    named = list(dict.fromkeys(test for mutant in mutants for test in mutant.killed_by))
-    code, output = _pytest(first, named, time_limit=time_limit, compiles=True)
-    if code != _ALL_PASSED:
-        return [f"control: the tests do not pass without a fault:\n{output}"]
+    if failure := _failure_without_a_fault(mutants, first, time_limit):
+        return [f"control: the tests do not pass without a fault:\n{failure}"]
     copies: SimpleQueue[Path] = SimpleQueue()
     copies.put(first)
-    for number in range(1, WORKERS):
+    for number in range(1, min(WORKERS, len(mutants))):
         shutil.copytree(first, work / str(number))
         copies.put(work / str(number))
 
@@ -133,6 +133,16 @@ def kill_all(
 
     with ThreadPoolExecutor(WORKERS) as pool:
         return [line for line in pool.map(kill, mutants) if line]
+
+
+def _failure_without_a_fault(mutants: Sequence[Mutant], copy: Path, time_limit: float) -> str:
+    """Run all named tests, a part of them in each process; return what the first that fail say, if any do."""
+    named = list(dict.fromkeys(test for mutant in mutants for test in mutant.killed_by))
+    each = -(-len(named) // WORKERS)
+    parts = [named[at : at + each] for at in range(0, len(named), each)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        run = partial(_pytest, copy, time_limit=time_limit, compiles=True)
+        return next((output for code, output in pool.map(run, parts) if code != _ALL_PASSED), "")
 
 
 def _kill(mutant: Mutant, copy: Path, time_limit: float) -> str | None:
