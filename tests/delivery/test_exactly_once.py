@@ -43,6 +43,7 @@ from pytest_hangfm.manual_clock import ManualClock
 from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers, Weather
 from tests.delivery.builders import AWAY, CUT, LOST
 from tests.delivery.points import PointedClock, PointedPlace, PointedStream, PointedWriter, Points
+from tests.quick_runner import QuickRunner
 
 if TYPE_CHECKING:
     from hangbot.hangfm.http import HttpClient
@@ -200,7 +201,7 @@ class Delivery(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.said: dict[str, Outgoing] = {}
-        self.runner = asyncio.Runner()
+        self.runner = QuickRunner()
         self.folder = tempfile.TemporaryDirectory(prefix="hangbot-proof-")
         self.point = Points()
         self.clock = PointedClock(self.point)

@@ -25,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 
 from hangbot.sandbox import Actor, RoomVariants, Sandbox, open_sandbox
 from tests.bounds import WITHIN
+from tests.quick_runner import QuickRunner
 
 T = TypeVar("T")
 SONG_S = 86_400
@@ -243,7 +244,7 @@ class SandboxMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
+        self.runner = QuickRunner()
         self.stack = AsyncExitStack()
         self.model = Model()
         self.clients: dict[int, RoomClient] = {}
