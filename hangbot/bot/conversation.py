@@ -7,6 +7,7 @@ pages of the history, each asked for from the last row that is verified, say tha
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import NamedTuple, Self
 
 from hangbot.bot.events import ChatMessage
@@ -82,6 +83,8 @@ class Position:
         self.unverified = 0
         self._open: dict[int, ChatMessage] = {}
         """Lines that the app has and that are not handled, by id."""
+        self._open_ids: list[int] = []
+        """A heap of their ids, and of some that are no longer open: `low` is asked for with every line."""
         self._heard = {number for number in marks.heard if number > marks.low}
         self._heard |= {seen.id for seen in marks.witnesses if seen.done and seen.id > marks.low}
         self._floor = min([marks.low, *(seen.id - 1 for seen in marks.witnesses)])
@@ -104,7 +107,10 @@ class Position:
     @property
     def low(self) -> int:
         """The id up to which every row is handled; it never goes back."""
-        first_open = min(self._open, default=self.verified + 1)
+        ids = self._open_ids
+        while ids and ids[0] not in self._open:
+            heappop(ids)
+        first_open = ids[0] if ids else self.verified + 1
         if (low := min(self.verified, first_open - 1)) > self._low:
             self._low = low
             self._heard = {number for number in self._heard if number > low}
@@ -121,6 +127,8 @@ class Position:
         """Note that the app has a line."""
         self.see(line, done=False)
         self.newest = max(self.newest, line.id)
+        if line.id not in self._open:
+            heappush(self._open_ids, line.id)
         self._open[line.id] = line
 
     def is_open(self, line: ChatMessage) -> bool:
@@ -305,7 +313,7 @@ class Position:
         witnesses = [witness(row, done=row.id not in due) for row in rows]
         self.old = False
         self._begin(ConversationMarks(low, witnesses=witnesses))
-        self._open = still_open
+        self._open, self._open_ids = still_open, sorted(still_open)
 
     def overtaken(self, number: int, sent_at: float) -> bool:
         """Return whether a row of today's count with this id or a larger one was sent earlier than this."""

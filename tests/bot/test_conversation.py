@@ -54,6 +54,28 @@ class Disk:
 # -- one thing at a time
 
 
+def test_a_thousand_lines_that_wait_make_the_next_no_dearer() -> None:
+    compared = list[int]()
+
+    class Id(int):
+        def __lt__(self, other: int) -> bool:
+            compared.append(1)
+            return int(self) < int(other)
+
+    position = position_behind(row(0, "before"))
+    lines = [row(Id(number), "waits") for number in range(1, 1001)]
+    for line in lines:
+        position.give(line)
+    position.read(lines)
+    compared.clear()
+
+    lows = [position.low for _ in range(100)]
+    position.handled(lines[0])
+
+    assert [*lows, position.low] == [0] * 100 + [1]
+    assert len(compared) < 1000
+
+
 def test_the_first_start_is_behind_all_that_was_said() -> None:
     position = position_behind(row(3, "old"), row(7, "older"))
 
