@@ -200,3 +200,11 @@ class CountedStream:
     def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
         """Hear of what is stored."""
         return self._stream.hearing(subject, notice)
+
+    async def notify(self, subject: str, sequence: int) -> None:
+        """Notify others of what is stored."""
+        await self._stream.notify(subject, sequence)
+
+    def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
+        """Hear what others notify of."""
+        return self._stream.notified(subject, notice)

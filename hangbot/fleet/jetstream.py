@@ -25,6 +25,7 @@ __all__ = [
     "error_code",
     "error_of",
     "is_last",
+    "notice_headers",
     "of_leader",
     "parsed",
     "record",
@@ -52,6 +53,7 @@ _NO_ROOM: Final = frozenset({10023, 10047, 10077, 10122})
 _OFF: Final = frozenset({10035, 10039, 10076})
 _FEW: Final = frozenset({10005, 10074})
 _AWAY: Final = 503
+_SEQUENCE: Final = "Nats-Sequence"
 
 
 class NoResponder(ClusterAway):
@@ -82,11 +84,13 @@ class StreamNames(NamedTuple):
         stream: The stream's name.
         prefix: Before each subject.
         heard: Before it where what was stored is published once more.
+        notified: Before it where a writer notifies others of what it has stored.
     """
 
     stream: str
     prefix: str
     heard: str
+    notified: str
 
 
 def store_headers(
@@ -150,12 +154,17 @@ def record(names: StreamNames, answer: Answer) -> Entry:
     """Read a record that was asked for directly."""
     headers = answer.headers
     subject = headers["Nats-Subject"].removeprefix(names.prefix)
-    return Entry(subject, int(headers["Nats-Sequence"]), None if _is_mark(headers) else answer.data)
+    return Entry(subject, int(headers[_SEQUENCE]), None if _is_mark(headers) else answer.data)
+
+
+def notice_headers(sequence: int) -> dict[str, str]:
+    """Return the headers that name a record as the servers do."""
+    return {_SEQUENCE: str(sequence)}
 
 
 def sequence_of(headers: Mapping[str, str]) -> int:
-    """Return the sequence of a record of which the servers say that it is stored; 0 where they do not say."""
-    said = headers.get("Nats-Sequence", "")
+    """Return the sequence of a record that is stored, from what is said of it; 0 where it is not there."""
+    said = headers.get(_SEQUENCE, "")
     return int(said) if said.isdecimal() else 0
 
 

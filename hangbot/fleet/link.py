@@ -120,6 +120,14 @@ class Link:
             raise NoResponder(f"the NATS cluster ({self.server}) has nothing that answers {subject}")
         return answer
 
+    async def notify(self, subject: str, headers: Mapping[str, str]) -> None:
+        """Publish something that is not answered.
+
+        Raises:
+            ClusterAway: It was not published.
+        """
+        await (await self._connected()).publish(subject, b"", "", headers)
+
     async def ask_several(
         self, subject: str, data: bytes, *, within: float | None = None, came: list[Answer] | None = None
     ) -> list[Answer]:
@@ -151,17 +159,16 @@ class Link:
         within = self.within if within is None else within
         end = self.clock.now() + within
         session = await self._connected()
-        with self._pending.expected(subject, several=several, came=came) as (word, pending):
-
-            async def exchange() -> list[Answer]:
-                await session.publish(subject, data, word, headers)
-                return await pending.done
-
-            try:
-                return await self.clock.wait_for(exchange(), end - self.clock.now())
-            except TimeoutError as exc:
-                problem = f"NATS server {session.server} gave no answer within {within:g} s"
-                raise AnswerMissing(problem) from exc
+        left = end - self.clock.now()
+        pending = self._pending.expect(subject, within=left, several=several, came=came)
+        try:
+            await session.publish(subject, data, pending.word, headers)
+            return await pending.done
+        except TimeoutError as exc:
+            problem = f"NATS server {session.server} gave no answer within {within:g} s"
+            raise AnswerMissing(problem) from exc
+        finally:
+            self._pending.forget(pending)
 
     async def _connected(self) -> Session:
         """Return the connection, or the next one: who tries again at once must not keep it from coming."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,7 @@ from hangbot.fleet.jetstream import (
     StreamNames,
     error_code,
     error_of,
+    notice_headers,
     of_leader,
     parsed,
     record,
@@ -186,6 +187,15 @@ class NatsStream:
     def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
         """Hear of what is stored; see there. The servers say it once more, behind the storing."""
         return self._link.hearing(self._names.heard + subject, notice)
+
+    async def notify(self, subject: str, sequence: int) -> None:
+        """Notify others of what is stored; see there."""
+        with suppress(ClusterAway):  # it is a hint
+            await self._link.notify(self._names.notified + subject, notice_headers(sequence))
+
+    def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
+        """Hear what others notify of; see there. Earlier versions did not: a look finds what they stored."""
+        return self._link.hearing(self._names.notified + subject, notice)
 
     async def _direct(self, body: dict[str, Any]) -> list[Answer]:
         link, asked, data = self._link, f"$JS.API.DIRECT.GET.{self._names.stream}", json.dumps(body).encode()

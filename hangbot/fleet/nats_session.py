@@ -112,7 +112,9 @@ class Session:
         return self._client.max_payload
 
     async def publish(self, subject: str, data: bytes, word: str, headers: Mapping[str, str] | None) -> None:
-        """Publish something whose answers are to come under a word.
+        """Publish something whose answers are to come under a word, or nowhere without one.
+
+        It is queued, and waits for nothing.
 
         Raises:
             ClusterAway: The connection is lost, and nothing was published.
@@ -120,7 +122,7 @@ class Session:
         """
         if self._deaf:
             raise self._deaf
-        reply, lines = f"{self.inbox}.{word}", dict(headers) if headers else None
+        reply, lines = word and f"{self.inbox}.{word}", dict(headers) if headers else None
         try:
             await self._client.publish(subject, data, reply, lines)
         except nats.errors.MaxPayloadError as exc:

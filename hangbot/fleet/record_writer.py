@@ -73,16 +73,21 @@ class RecordWriter:
         self._away = False
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self._looks: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Have the records read, and begin to run what is submitted; raises what ``begin`` raises."""
         await self._patiently(self._begin)
         self._task = asyncio.create_task(self._run(), name="hangbot-room-records")
+        self._looks = asyncio.create_task(self._look_now_and_then(), name="hangbot-room-looks")
 
     async def close(self) -> None:
         """Finish what was submitted, within a bound; closing twice is harmless."""
         self._closing = True
         self._work.set()
+        if self._looks:
+            self._looks.cancel()
+            await asyncio.gather(self._looks, return_exceptions=True)
         if self._task is None or self._task.done():
             return
         try:
@@ -151,10 +156,7 @@ class RecordWriter:
             if not self._jobs and self._heard is None and self._renewal is None:
                 if self._closing:
                     return
-                try:
-                    await self._clock.wait_for(self._work.wait(), _LOOK_EVERY)
-                except TimeoutError:
-                    self._heard = 0
+                await self._work.wait()
                 self._work.clear()
                 continue
             batch = [self._jobs.popleft() for _ in range(min(len(self._jobs), _MOST_AT_ONCE))]
@@ -168,6 +170,13 @@ class RecordWriter:
                 self._fail(batch, exc)
             finally:
                 self._busy = False
+
+    async def _look_now_and_then(self) -> None:
+        while True:
+            known = self._records.last
+            await self._clock.sleep(_LOOK_EVERY)
+            if self._records.last == known:  # what is stored meanwhile is behind all that others stored
+                self.look()
 
     async def _write_or_read(self, batch: Sequence[Job]) -> None:
         heard, self._heard = self._heard, None
@@ -208,7 +217,8 @@ class RecordWriter:
         for job in batch:
             job.error = None
         run_batch(records.replica.database, batch, commit=False)
-        rows, gone = records.replica.changes()
+        is_changed = any(job.writes and job.error is None for job in batch)
+        rows, gone = records.replica.changes() if is_changed else ([], [])
         if rows or gone:
             key = records.new_key()
             data = records.encode(rows, gone, key=key)

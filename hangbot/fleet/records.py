@@ -3,8 +3,9 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from pydantic_core import to_json
 
 from hangbot.errors import OutboxUnusable
 
@@ -18,7 +19,6 @@ _DEFLATED: Final = b"\x78"
 """How zlib begins; JSON begins with a brace."""
 _DEFLATE_FROM: Final = 2048
 _LEVEL: Final = 1
-_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class RecordsNewer(OutboxUnusable):
@@ -27,8 +27,7 @@ class RecordsNewer(OutboxUnusable):
     remedy = "Upgrade hangbot here; until then a newer worker serves this room."
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """Rows of one table.
 
     Attributes:
@@ -44,8 +43,7 @@ class Rows:
     whole: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A transaction.
 
     Attributes:
@@ -83,7 +81,7 @@ def encode(record: Record) -> bytes:
         head["rows"] = [[each.table, each.whole, each.columns, each.rows] for each in record.rows]
     if record.gone:
         head["gone"] = [[each.table, each.columns, each.rows] for each in record.gone]
-    data = _to_json(head).encode("utf-8")
+    data = to_json(head)
     return data if len(data) < _DEFLATE_FROM else zlib.compress(data, _LEVEL)
 
 

@@ -1,15 +1,14 @@
 """A room's rows in memory, made from its records: SQLite's own tables, and what each transaction changes.
 
-Triggers note which rows a transaction touches, and of those that it changes which columns; what is written
+Triggers say which rows a transaction touches, and of those that it changes which columns; what is written
 down of them is their state at its end. So a record says what is there, not how it came about, and to read one
 twice does no harm.
 """
 
-import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hangbot.delivery.database import connect_in_memory
@@ -28,15 +27,19 @@ class _Table:
     name: str
     key: tuple[str, ...]
     columns: tuple[str, ...]
+    where: str = field(init=False)
+    """The condition that finds a row by its name."""
 
-    @property
-    def where(self) -> str:
-        """The condition that finds a row by its name."""
-        return " AND ".join(f"{column} = ?" for column in self.key)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "where", " AND ".join(f"{column} = ?" for column in self.key))
 
     def key_of(self, row: str) -> str:
-        """Return the expression for the name of a trigger's ``new`` or ``old`` row."""
-        return f"json_array({', '.join(f'{row}.{column}' for column in self.key)})"
+        """Return the expressions for the name of a trigger's ``new`` or ``old`` row."""
+        return ", ".join(f"{row}.{column}" for column in self.key)
+
+    def find(self, columns: Sequence[str]) -> str:
+        """Return the query for a row's values."""
+        return f"SELECT {', '.join(columns)} FROM main.{self.name} WHERE {self.where}"  # noqa: S608  names of our tables
 
 
 class Replica:
@@ -49,8 +52,12 @@ class Replica:
     def __init__(self) -> None:
         self.database = connect_in_memory()
         self._tables = {table.name: table for table in _tables(self.database)}
+        self._touched: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        """Of each row, by its table and its name: the columns that were changed, an empty one for all.
+
+        Also of changes that were undone with a savepoint: such a row is read as it was.
+        """
         self._note_changes()
-        self._forget()
 
     def close(self) -> None:
         """Forget all; closing twice is harmless."""
@@ -58,22 +65,15 @@ class Replica:
 
     def changes(self) -> tuple[list[Rows], list[Rows]]:
         """Return what the open transaction has changed: rows that are there, and rows that are gone."""
-        columns: dict[tuple[str, str], set[str]] = defaultdict(set)
-        query = "SELECT of_table, row_key, of_column FROM temp.touched ORDER BY number"
-        for table, key, column in self.database.execute(query):
-            columns[table, key].add(column)
         there: dict[tuple[str, tuple[str, ...], bool], list[Sequence[Any]]] = defaultdict(list)
         gone: dict[str, list[Sequence[Any]]] = defaultdict(list)
-        for (name, key), touched in columns.items():
-            table, values = self._tables[name], json.loads(key)
+        for (name, *key), touched in self._touched.items():
+            table = self._tables[name]
             whole = "" in touched
             wanted = table.columns if whole else (*table.key, *sorted(touched))
-            row = self.database.execute(
-                f"SELECT {', '.join(wanted)} FROM main.{name} WHERE {table.where}",  # noqa: S608  names of our tables
-                values,
-            ).fetchone()
+            row = self.database.execute(table.find(wanted), key).fetchone()
             if row is None:
-                gone[name].append(values)
+                gone[name].append(key)
             else:
                 there[name, wanted, whole].append(row)
         return (
@@ -83,12 +83,13 @@ class Replica:
 
     def commit(self) -> None:
         """Keep what the open transaction has changed."""
-        self._forget()
+        self._touched.clear()
         if self.database.in_transaction:
             self.database.execute("COMMIT")
 
     def roll_back(self) -> None:
         """Undo what the open transaction has changed."""
+        self._touched.clear()
         if self.database.in_transaction:
             self.database.execute("ROLLBACK")
 
@@ -143,14 +144,13 @@ class Replica:
             values = [[*row[keys:], *row[:keys]] for row in values]
         self.database.executemany(statement, values)
 
-    def _forget(self) -> None:
-        self.database.execute("DELETE FROM temp.touched")
+    def _note(self, column: str, *row: str) -> None:
+        self._touched[row].add(column)
 
     def _note_changes(self) -> None:
         run = self.database.execute
         run("PRAGMA recursive_triggers = ON")  # a row that gives way to another is noted as well
-        run("CREATE TEMP TABLE touched (number INTEGER PRIMARY KEY, of_table, row_key, of_column)")
-        into = "INSERT INTO touched (of_table, row_key, of_column) VALUES"
+        self.database.create_function("touched", -1, self._note)
         for table in self._tables.values():
             new, old = table.key_of("new"), table.key_of("old")
             events = [("INSERT", new, ""), ("DELETE", old, "")]
@@ -159,7 +159,7 @@ class Replica:
             for number, (event, key, column) in enumerate(events):
                 run(
                     f"CREATE TEMP TRIGGER {table.name}_{number} AFTER {event} ON main.{table.name}"
-                    f" BEGIN {into} ('{table.name}', {key}, '{column}'); END"
+                    f" BEGIN SELECT touched('{column}', '{table.name}', {key}); END"
                 )
             for column in table.key if table.key != ("rowid",) else ():
                 run(

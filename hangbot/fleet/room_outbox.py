@@ -48,6 +48,7 @@ class RoomPlace(OutboxPlace):
         self._clock = clock or SystemClock()
         self.conditions = Conditions(self._clock.now, AT_ONCE)
         self._cluster = cluster
+        self._hearing = cluster.records.hearing if fence is None else cluster.records.notified
         own = new_id(rng)
         numbers = itertools.count(1)
         self._records = RoomRecords(
@@ -80,9 +81,7 @@ class RoomPlace(OutboxPlace):
             OutboxTaken: Another one has the room.
             OutboxUnusable: A record cannot be read.
         """
-        await self._held.enter_async_context(
-            self._cluster.records.hearing(self._records.room, self._writer.look)
-        )
+        await self._held.enter_async_context(self._hearing(self._records.room, self._writer.look))
         await self._writer.open()
         self._is_open = True
 

@@ -127,6 +127,7 @@ class RoomRecords:
         while not self.is_stored(key):
             try:
                 await self.append((), (), key=key, fence=fence)
+                await self._stream.notify(self.room, self.last)
             except Outdated:
                 await self.see_newer()
                 self.refuse_if_lost()
@@ -157,6 +158,8 @@ class RoomRecords:
         self.last = await self._stream.store(self.room, data, last=self.last, key=key)
         self._is_stored = True
         self._length += 1
+        if self._own_fence is None:
+            await self._stream.notify(self.room, self.last)
 
     def is_stored(self, key: str) -> bool:
         """Tell whether what was written last under this key was found among the records."""

@@ -32,12 +32,16 @@ Shape = dict[str, Any]
 
 def register_names(fleet: str) -> StreamNames:
     """Return the names of the register: a KV bucket of the fleet's name, so that ``nats kv`` shows it."""
-    return StreamNames(f"KV_{fleet}", f"$KV.{fleet}.", f"{fleet}.stored.register.")
+    return StreamNames(
+        f"KV_{fleet}", f"$KV.{fleet}.", f"{fleet}.stored.register.", f"{fleet}.notified.register."
+    )
 
 
 def records_names(fleet: str) -> StreamNames:
     """Return the names of the records."""
-    return StreamNames(f"{fleet}-records", f"{fleet}.records.", f"{fleet}.stored.records.")
+    return StreamNames(
+        f"{fleet}-records", f"{fleet}.records.", f"{fleet}.stored.records.", f"{fleet}.notified.records."
+    )
 
 
 def asked_prefix(fleet: str) -> str:

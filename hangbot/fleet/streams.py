@@ -98,6 +98,15 @@ class Stream(Protocol):
         It may be lost; 0 stands for any that may have been.
         """
 
+    async def notify(self, subject: str, sequence: int) -> None:
+        """Notify those who are `notified` of a record that was stored: a hint as well."""
+
+    def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
+        """Give something on the loop the sequence of what others `notify` of, as `hearing` does of all.
+
+        Who stores nearly all of the records itself need not hear of each.
+        """
+
 
 AnswerOwner = Callable[[str], Awaitable[bytes | None]]
 """Returns what is answered to a target, such as ``/healthz``."""

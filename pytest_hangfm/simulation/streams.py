@@ -7,7 +7,7 @@ request is carried out later or never, reads are behind, hints are not given, th
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -20,6 +20,8 @@ from pytest_hangfm.simulation.stream_servers import ServedStream
 __all__ = ["CALM", "SimulatedCluster", "SimulatedServers", "SimulatedStream", "Weather"]
 
 T = TypeVar("T")
+_Listeners = dict[tuple[ServedStream, str], list[Callable[[int], None]]]
+"""Those who hear, by the subject."""
 _WITHIN: Final = 2.0
 """Seconds until a call gives up."""
 _LATE: Final = 10.0
@@ -72,8 +74,10 @@ class SimulatedServers:
         self.records = ServedStream(clock, rng, keys=keys, marks=marks)
         self.answering: dict[str, AnswerOwner] = {}
         """What answers for each room."""
-        self.heard: dict[tuple[ServedStream, str], list[Callable[[int], None]]] = {}
+        self.heard: _Listeners = {}
         """Those who hear what is stored under a subject."""
+        self.notified: _Listeners = {}
+        """Those who hear what others notify of there."""
 
 
 class SimulatedCluster:
@@ -137,7 +141,7 @@ class SimulatedStream:
 
         def done() -> int:
             sequence = self._served.store(subject, data, last=last, key=key, seconds=seconds)
-            self._hint(subject, sequence)
+            self._hint(self._cluster.servers.heard, subject, sequence)
             return sequence
 
         return await self._ask(f"whether {subject} is stored", done)
@@ -155,16 +159,30 @@ class SimulatedStream:
         """Remove the older records under a subject."""
         await self._ask("a removal", partial(self._served.forget, subject, before=before))
 
-    @asynccontextmanager
-    async def hearing(self, subject: str, notice: Callable[[int], None]) -> AsyncIterator[None]:
+    def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
         """Give something the sequence of what is stored under a subject, if the hint arrives."""
+        return self._listening(self._cluster.servers.heard, subject, notice)
+
+    async def notify(self, subject: str, sequence: int) -> None:
+        """Give it to those who are notified, if the hint leaves."""
+        if not self._cluster.away:
+            self._hint(self._cluster.servers.notified, subject, sequence)
+
+    def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
+        """Give something what others notify of, if the hint arrives."""
+        return self._listening(self._cluster.servers.notified, subject, notice)
+
+    @asynccontextmanager
+    async def _listening(
+        self, where: _Listeners, subject: str, notice: Callable[[int], None]
+    ) -> AsyncIterator[None]:
         own = contextvars.copy_context()  # a paused process hears nothing
 
         def heard(sequence: int) -> None:
             if not self._cluster.away and self._draw() >= self._cluster.weather.unheard:
                 asyncio.get_running_loop().call_soon(notice, sequence, context=own)
 
-        listeners = self._cluster.servers.heard.setdefault((self._served, subject), [])
+        listeners = where.setdefault((self._served, subject), [])
         listeners.append(heard)
         try:
             yield
@@ -205,8 +223,8 @@ class SimulatedStream:
             raise result
         return result
 
-    def _hint(self, subject: str, sequence: int) -> None:
-        for heard in list(self._cluster.servers.heard.get((self._served, subject), ())):
+    def _hint(self, where: _Listeners, subject: str, sequence: int) -> None:
+        for heard in list(where.get((self._served, subject), ())):
             heard(sequence)
 
     def _behind(self) -> float:

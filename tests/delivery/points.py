@@ -188,3 +188,10 @@ class PointedStream:
 
     def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
         return self.stream.hearing(subject, notice)
+
+    async def notify(self, subject: str, sequence: int) -> None:
+        await self.live()
+        await self.stream.notify(subject, sequence)
+
+    def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
+        return self.stream.notified(subject, notice)

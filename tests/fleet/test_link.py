@@ -90,8 +90,8 @@ async def test_what_a_follower_does_not_know_yet_the_leader_is_asked_for() -> No
 @pytest.mark.parametrize("several", [False, True])
 async def test_where_two_servers_answer_what_one_was_asked_the_first_answer_counts(*, several: bool) -> None:
     pending = PendingAnswers()
-    with pending.expected("anything", several=several) as (word, asked):
-        pending.take(word, Answer({"Status": "204"}, b"of one that leads no more"))
-        pending.take(word, Answer({"Status": "204"}, b"of the leader"))
+    asked = pending.expect("anything", within=1, several=several)
+    pending.take(asked.word, Answer({"Status": "204"}, b"of one that leads no more"))
+    pending.take(asked.word, Answer({"Status": "204"}, b"of the leader"))
 
-        assert [answer.data for answer in await asked.done] == [b"of one that leads no more"]
+    assert [answer.data for answer in await asked.done] == [b"of one that leads no more"]

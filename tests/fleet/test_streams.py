@@ -191,6 +191,23 @@ async def test_what_is_stored_is_heard_of(reached: Reached) -> None:
     assert heard == [first]
 
 
+async def test_what_another_one_notifies_of_is_heard_where_not_all_is(reached: Reached) -> None:
+    heard: list[int] = []
+
+    async def came() -> bool:
+        return bool(heard)
+
+    async with reached.other.records.notified("room", heard.append):
+        first = await reached.one.records.store("room", b"", last=0)
+        second = await reached.one.records.store("room", b"", last=first)
+        await reached.one.records.notify("room-2", 5)
+        await reached.one.records.notify("room", second)
+        await reached.until(came)
+    await reached.one.records.notify("room", second + 1)
+
+    assert heard == [second]
+
+
 async def test_the_largest_is_stored_and_what_is_larger_is_not_asked_for(reached: Reached) -> None:
     records = reached.one.records
     largest = b"x" * records.largest
