@@ -95,3 +95,23 @@ async def test_where_two_servers_answer_what_one_was_asked_the_first_answer_coun
     pending.take(asked.word, Answer({"Status": "204"}, b"of the leader"))
 
     assert [answer.data for answer in await asked.done] == [b"of one that leads no more"]
+
+
+async def test_whatever_is_asked_is_waited_for_as_long_as_it_says() -> None:
+    pending, loop = PendingAnswers(), asyncio.get_running_loop()
+    ended: dict[float, float] = {}
+    begun = loop.time()
+
+    async def ask(within: float) -> None:
+        asked = pending.expect("anything", within=within)
+        with pytest.raises(TimeoutError):
+            await asked.done
+        ended[within] = loop.time() - begun
+        pending.forget(asked)
+
+    async with asyncio.timeout(WITHIN), asyncio.TaskGroup() as asking:
+        for within in (0.02, 0.06, 0.04, 0.0, 0.06):
+            asking.create_task(ask(within))
+
+    assert list(ended) == [0.0, 0.02, 0.04, 0.06]
+    assert all(took >= within for within, took in ended.items())

@@ -92,6 +92,7 @@ async def test_what_another_one_changed_is_a_conflict(servers: SimulatedServers)
             await two.commit([[message()]], Writes([Change("app", "count", "1", was=None)]), 1.0)
 
         assert await two.rows() == []
+    assert [rows.table for record in records_of(servers) for rows in record.rows] == ["kept"]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -133,6 +134,32 @@ async def test_an_earlier_owner_can_write_nothing(servers: SimulatedServers) -> 
         _, lost = await earlier.place.look()
     assert lost is not None
     assert "lost" in lost
+
+
+async def test_an_owner_hears_of_others_and_not_of_itself(
+    servers: SimulatedServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hangbot.fleet.record_writer._LOOK_EVERY", 10 * WITHIN)
+    heard: list[str] = []
+    async with opened(reached(servers), fence=7) as earlier, opened(reached(servers)) as command:
+        with earlier.place.noticing(lambda: heard.append("something")):
+            await earlier.put([message("mine")], 1.0)
+            async with asyncio.timeout(WITHIN):
+                while not await command.rows():
+                    pass  # it has heard of it
+            own = [*heard]
+
+            await command.put([message("another's")], 2.0)
+            await until(lambda: bool(heard))
+            others, _ = await earlier.place.look()
+
+            heard.clear()
+            async with opened(reached(servers), fence=9):
+                await until(lambda: bool(heard))
+                _, lost = await earlier.place.look()
+
+    assert (own, others) == ([], 1)
+    assert lost
 
 
 async def test_an_older_fence_is_refused_at_the_opening(servers: SimulatedServers) -> None:
