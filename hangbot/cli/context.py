@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hangbot.cli.masking import mask_also
-from hangbot.config import Settings
+from hangbot.config import ENV, Settings
+from hangbot.config.fields import Need
+from hangbot.config.locations import OUTBOX
 from hangbot.logs import Log, set_up
 from hangbot.net import check_environment
 from hangbot.redact import Redactor
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENV_FILE",
+    "OF_A_ROOM",
     "load_all_settings_and_log",
     "load_settings",
     "load_settings_and_log",
@@ -28,6 +31,12 @@ __all__ = [
 ]
 
 ENV_FILE = Path("hang-fm-config.env")
+OF_A_ROOM: Final = frozenset(
+    {"CHAT_DIALECT", OUTBOX}
+    | {env.name for env in ENV.values() if env.need is not Need.OPTIONAL or env.is_address}
+)
+"""The names that say which bot is in which room of which service."""
+_HOW_IT_RUNS: Final = frozenset(env.name for env in ENV.values()) - OF_A_ROOM
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -67,17 +76,20 @@ def set_up_logs(args: argparse.Namespace, *every: Settings) -> Log:
 @asynccontextmanager
 async def open_embedded_sandbox(
     scaled: Mapping[str, str] = _NOTHING,
+    environ: Mapping[str, str] = _NOTHING,
 ) -> AsyncIterator[tuple["Sandbox", Settings]]:
     """Open a sandbox, and settings for a bot in it with a temporary outbox; read no file.
 
     Args:
         scaled: Further environment names, with this command's values.
+        environ: The environment; what it says of a room is left out.
     """
     from hangbot.sandbox import open_sandbox  # noqa: PLC0415  only the commands that use it pay for it
 
     with tempfile.TemporaryDirectory(prefix="hangbot-") as folder:
         async with open_sandbox() as sandbox:
             origins = dict.fromkeys(sandbox.env(), "the sandbox") | dict.fromkeys(scaled, "scaled down")
-            outbox = {"HANGBOT_OUTBOX": str(Path(folder) / "outbox.sqlite3")}
+            outbox = {OUTBOX: str(Path(folder) / "outbox.sqlite3")}
             sources = origins | dict.fromkeys(outbox, "temporary")
-            yield sandbox, Settings.from_env({**sandbox.env(), **scaled, **outbox}, sources=sources)
+            kept = {name: value for name, value in environ.items() if name in _HOW_IT_RUNS}
+            yield sandbox, Settings.from_env({**kept, **sandbox.env(), **scaled, **outbox}, sources=sources)

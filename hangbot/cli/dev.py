@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from hangbot.cli.context import OF_A_ROOM
 from hangbot.cli.marked_file import MarkedFile
 from hangbot.cli.output import report
 from hangbot.cli.sandbox_env import MARK, kept_identity, render
@@ -31,16 +33,7 @@ _ENDS_WITHIN: Final = 15.0
 
 
 async def run_dev(args: argparse.Namespace) -> int:
-    """Run until SIGINT or SIGTERM.
-
-    Raises:
-        UsageError: What watches files is not installed, or a configuration is named.
-    """
-    if args.env_files:
-        raise UsageError(
-            "--dev runs on a sandbox of its own, and --env-file names another room",
-            remedy="Leave one of them out.",
-        )
+    """Run until SIGINT or SIGTERM; raises `UsageError` where what watches files is not installed."""
     changes = _changes(Path.cwd())
     stop = asyncio.Event()
     try:
@@ -88,11 +81,14 @@ async def _run_again_and_again(
     argv = [sys.executable, "-m", "hangbot", "run", "--env-file", str(_FILE)]
     argv += [word for app in args.app or () for word in ("--app", app)]
     argv += ["--log-format", args.log_format, "--log-level", args.log_level]
+    environ = {name: value for name, value in os.environ.items() if name not in OF_A_ROOM}
     stopped = asyncio.create_task(stop.wait(), name="hangbot-dev-stop")
     changed = asyncio.ensure_future(anext(changes))
     try:
         while not stopped.done():
-            bot = await asyncio.create_subprocess_exec(*tied(argv, signal.SIGTERM), start_new_session=True)
+            bot = await asyncio.create_subprocess_exec(
+                *tied(argv, signal.SIGTERM), env=environ, start_new_session=True
+            )
             ended = asyncio.create_task(bot.wait(), name="hangbot-dev-bot")
             await asyncio.wait({stopped, changed, ended}, return_when=asyncio.FIRST_COMPLETED)
             if ended.done() and not changed.done():

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -61,12 +62,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
+    if (args.dev or args.sandbox) and args.env_files:
+        raise UsageError(
+            f"--{'dev' if args.dev else 'sandbox'} runs on a sandbox of its own,"
+            " and --env-file names another room",
+            remedy="Leave one of them out; how the bot is run may stand in the environment.",
+        )
     if args.dev:
         from hangbot.cli.dev import run_dev  # noqa: PLC0415  only who writes a bot pays for it
 
         return run_to_end(run_dev(args))
     if args.sandbox:
-        app = load_apps(args.app, (args.env_file or ENV_FILE).parent)
+        app = load_apps(args.app, ENV_FILE.parent)
         return run_to_end(until_stopped(lambda signals: _on_sandbox(args, app, signals)))
     every, log = load_all_settings_and_log(args)
     files = args.env_files or [ENV_FILE]
@@ -143,7 +150,7 @@ async def _run(
 
 
 async def _on_sandbox(args: argparse.Namespace, app: AnyApp | None, signals: Signals) -> int:
-    async with open_embedded_sandbox() as (sandbox, settings):
+    async with open_embedded_sandbox(environ=os.environ) as (sandbox, settings):
         log = set_up_logs(args, settings)
         more = {"action": "sandbox", "chat_url": settings.chat_url}
         logger.info("on the sandbox at %s: nothing live is touched", settings.chat_url, extra=more)

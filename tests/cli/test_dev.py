@@ -29,7 +29,9 @@ async def word(ctx):
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[Process]:
+def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+    for name in ("SOCKET_SERVER_URL", "OPENCHAT_BASE_URL"):  # the live bot's, in the author's shell
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
     (tmp_path / "mine.py").write_text(APP, encoding="utf-8")
     process = Process(tmp_path, 1, "run", "--dev", "--app", "mine:app")
     yield process

@@ -65,6 +65,26 @@ def test_a_bot_on_a_sandbox_of_its_own_needs_no_configuration(folder: Path, call
     assert list(folder.iterdir()) == []
 
 
+def test_a_bot_on_a_sandbox_of_its_own_has_of_the_environment_how_it_is_run_and_not_where(
+    folder: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOT_MESSAGE", "from the environment")
+    for name in ("SOCKET_SERVER_URL", "OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("COMETCHAT_RECEIVER", "another-room")
+    monkeypatch.setenv("HANGBOT_OUTBOX", str(folder / "mine.sqlite3"))
+
+    printed = call.until("running: in ", "run", "--sandbox")
+    refused = call("run", "--sandbox", "--env-file", "mine.env")
+
+    assert printed.code == 0
+    assert printed.out.startswith("delivered 1")
+    assert "[SAID] from the environment" in printed.err
+    assert list(folder.iterdir()) == []
+    assert refused.code == 2
+    assert "--sandbox runs on a sandbox of its own" in refused.err
+
+
 @pytest.mark.slow
 def test_a_bot_says_that_it_runs_and_shows_what_it_hears_and_says_but_no_direct_message(bench: Bench) -> None:
     async def join(sandbox: Sandbox) -> None:
