@@ -20,7 +20,7 @@ async def ask_bot(settings: Settings, target: str, *, within: float, largest: in
     if settings.cluster is None:
         return await ask(settings.outbox, target, within=within, clock=SystemClock(), largest=largest)
     async with open_fleet(settings, make=False) as cluster:
-        return await cluster.ask(room_key(settings), target, within=within)
+        return await cluster.ask(room_key(settings), target, within=within, largest=largest)
 
 
 def where_it_is(settings: Settings) -> str:

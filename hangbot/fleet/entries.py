@@ -1,7 +1,7 @@
 """What workers leave in the register besides their leases: who they are, their folders, what is wished. PURE.
 
-``worker.NAME`` expires soon after its worker; ``folder.NAME`` and the wishes of operators stay. What a later
-version adds is passed over.
+``worker.NAME`` expires soon after its worker, ``folder.NAME`` and the wishes of operators a month after it.
+What a later version adds is passed over.
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import socket
 import zlib
@@ -129,10 +130,20 @@ class Link:
         await (await self._connected()).publish(subject, b"", "", headers)
 
     async def ask_several(
-        self, subject: str, data: bytes, *, within: float | None = None, came: list[Answer] | None = None
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        within: float | None = None,
+        came: list[Answer] | None = None,
+        largest: float = math.inf,
     ) -> list[Answer]:
-        """Ask for answers of which the last is a status, in a list as they come; raises as `ask` does."""
-        return await self._ask(subject, data, None, several=True, within=within, came=came)
+        """Ask for answers of which the last is a status, in a list as they come.
+
+        Raises:
+            HangbotError: As `ask` does; or they have more bytes together than ``largest``.
+        """
+        return await self._ask(subject, data, None, several=True, within=within, came=came, largest=largest)
 
     def found_sound(self) -> None:
         """Note that something was answered just now that only a majority of the servers can answer."""
@@ -155,12 +166,13 @@ class Link:
         several: bool,
         within: float | None = None,
         came: list[Answer] | None = None,
+        largest: float = math.inf,
     ) -> list[Answer]:
         within = self.within if within is None else within
         end = self.clock.now() + within
         session = await self._connected()
         left = end - self.clock.now()
-        pending = self._pending.expect(subject, within=left, several=several, came=came)
+        pending = self._pending.expect(subject, within=left, several=several, came=came, largest=largest)
         try:
             await session.publish(subject, data, pending.word, headers)
             return await pending.done

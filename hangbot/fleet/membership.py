@@ -11,12 +11,17 @@ from hangbot.fleet.entries import Folder, WorkerEntry, digest_of
 from hangbot.fleet.lease import EVERY, LASTS
 from hangbot.fleet.streams import ClusterAway, Outdated, Stream
 
-__all__ = ["Membership", "folder_of", "worker_of"]
+__all__ = ["KEPT_ANEW", "Membership", "folder_of", "worker_of"]
 
 logger = logging.getLogger("hangbot")
 
 _LIVES: Final = 2
 """So often another run of the same name has stored its entry anew when it is known to live."""
+
+_FOLDER_LASTS: Final = 30 * 86_400
+"""Seconds after which the folder of a worker that is gone is forgotten."""
+KEPT_ANEW: Final = 3_600.0
+"""Seconds after which a worker stores again what would be forgotten otherwise."""
 
 
 def worker_of(name: str) -> str:
@@ -48,6 +53,7 @@ class Membership:
         """The sequence of another run's entry."""
         self._folder = ""
         self._stored: Folder | None = None
+        self._stored_at = clock.now()
 
     async def join(self) -> None:
         """Store it for the first time.
@@ -90,21 +96,23 @@ class Membership:
             HangbotError: It is more than the servers take.
             ClusterAway: The cluster cannot be reached.
         """
-        if folder is self._stored:
+        is_due = self._clock.now() - self._stored_at > KEPT_ANEW
+        if folder is self._stored and not is_due:
             return self._folder
         subject, data = folder_of(self._name), folder.to_bytes()
         if len(data) > self._register.largest:
             raise _too_large(folder, len(data), self._register.largest)
         while True:
             found = await self._register.newest([subject])
-            if found and found[0].data == data:
+            if found and found[0].data == data and not is_due:
                 break
             try:
                 last = found[0].sequence if found else 0
-                await self._register.store(subject, data, last=last)
+                await self._register.store(subject, data, last=last, seconds=_FOLDER_LASTS)
             except Outdated:
                 await self._clock.sleep(EVERY / 4)  # the read was behind
             else:
+                self._stored_at = self._clock.now()
                 break
         self._stored, self._folder = folder, digest_of(data)
         return self._folder

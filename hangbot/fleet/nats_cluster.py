@@ -224,9 +224,10 @@ class NatsCluster:
         """``HOST:PORT`` of the server that is connected, or was last."""
         return self._link.server
 
-    async def ask(self, room: str, target: str, *, within: float) -> bytes | None:
+    async def ask(self, room: str, target: str, *, within: float, largest: int) -> bytes | None:
         """Ask the owner of a room; see there."""
-        *answers, end = await self._link.ask_several(self._asked + room, target.encode(), within=within)
+        asked = self._link.ask_several(self._asked + room, target.encode(), within=within, largest=largest)
+        *answers, end = await asked
         return b"".join(answer.data for answer in answers) if end.status == NO_MORE else None
 
     def answering(self, room: str, answer: AnswerOwner) -> AbstractAsyncContextManager[None]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hangbot.errors import HangbotError
 from hangbot.fleet.jetstream import Answer, is_last
 
 __all__ = ["Pending", "PendingAnswers"]
@@ -21,6 +23,7 @@ class Pending:
         several: Whether answers come until one of them is a status.
         done: All answers; `TimeoutError` where it is too late for them.
         came: Those that there are.
+        left: Bytes that they may still have, all together.
     """
 
     subject: str
@@ -29,10 +32,16 @@ class Pending:
     several: bool
     done: asyncio.Future[list[Answer]]
     came: list[Answer] = field(default_factory=list)
+    left: float = math.inf
 
     def take(self, answer: Answer) -> None:
         """Take an answer, if one is missing: of two servers that think that they lead, both answer."""
         if self.done.done():
+            return
+        self.left -= len(answer.data)
+        if self.left < 0:
+            self.came.clear()
+            self.fail(_too_much(self.subject))
             return
         self.came.append(answer)
         if not self.several or is_last(answer):
@@ -57,13 +66,19 @@ class PendingAnswers:
         self._timer: asyncio.TimerHandle | None = None
 
     def expect(
-        self, subject: str, *, within: float, several: bool = False, came: list[Answer] | None = None
+        self,
+        subject: str,
+        *,
+        within: float,
+        several: bool = False,
+        came: list[Answer] | None = None,
+        largest: float = math.inf,
     ) -> Pending:
         """Take answers for so many seconds, into a list if there is one, until `forget` is called."""
         loop = asyncio.get_running_loop()
         word, until = str(next(self._numbers)), loop.time() + within
         came = [] if came is None else came
-        pending = Pending(subject, word, until, several, loop.create_future(), came)
+        pending = Pending(subject, word, until, several, loop.create_future(), came, largest)
         self._pending[word] = pending
         self._wake(loop, until)
         return pending
@@ -99,3 +114,10 @@ class PendingAnswers:
                 pending.fail(TimeoutError())
             else:
                 self._wake(loop, pending.until)
+
+
+def _too_much(subject: str) -> HangbotError:
+    return HangbotError(
+        f"what answers {subject} in the NATS cluster says more than can be taken in",
+        remedy="See who answers there: a worker of another version, or a program that is no worker.",
+    )

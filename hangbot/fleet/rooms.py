@@ -14,7 +14,7 @@ from hangbot.fleet.folder import RoomConfig
 from hangbot.fleet.leases import Leases
 from hangbot.fleet.room_life import RoomEnd, RoomLife, RunRoom
 from hangbot.fleet.streams import Cluster, ClusterAway, Entry
-from hangbot.fleet.wishes import put
+from hangbot.fleet.wishes import WISH_LASTS, put, wish_of
 from hangbot.ids import Rng
 from hangbot.logs import Whose, about
 
@@ -178,7 +178,8 @@ class Rooms:
     async def _switch_off(self, room: str, why: str) -> None:
         while True:
             with suppress(ClusterAway):
-                await put(self._cluster.register, f"wish.{room}", RoomWish(off=why).to_bytes(), self._clock)
+                wish = RoomWish(off=why).to_bytes()
+                await put(self._cluster.register, wish_of(room), wish, self._clock, seconds=WISH_LASTS)
                 return
             await self._clock.sleep(_AGAIN_AFTER)
 

@@ -125,11 +125,12 @@ class Cluster(Protocol):
     records: Stream
     name: str
 
-    async def ask(self, room: str, target: str, *, within: float) -> bytes | None:
+    async def ask(self, room: str, target: str, *, within: float, largest: int) -> bytes | None:
         """Return what the owner of a room answers to a target, or ``None`` where none answers there.
 
         Raises:
             ClusterAway: The cluster cannot be reached, or the answer did not come within so many seconds.
+            HangbotError: The answer has more than ``largest`` bytes.
         """
 
     def answering(self, room: str, answer: AnswerOwner) -> AbstractAsyncContextManager[None]:

@@ -1,6 +1,6 @@
 """What a worker knows of its fleet: the newest that it has read of each subject."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from math import inf
 from typing import Final, TypeVar
 
@@ -19,6 +19,8 @@ are looked at then, and whether they may be had their leases say."""
 _STILL: Final = 1.6
 """Seconds without a store of any worker after which the cluster takes none, having no leader: the silence of
 others says nothing of them then. All workers would want all rooms at once."""
+
+_BEHIND: Final = 60.0
 
 
 class FleetView:
@@ -64,6 +66,7 @@ class FleetView:
         entries = await self._register.newest(["worker.*", "wish.*", kept, *fresh])
         found = {entry.subject: entry for entry in entries if entry.subject in set(fresh)}
         self._take([entry for entry in entries if entry.subject not in found])
+        self._forget({entry.subject for entry in entries})
         await self._read_folders()
         return found
 
@@ -86,6 +89,14 @@ class FleetView:
     def file_of(self, room: str) -> RoomFile | None:
         """Return a room's file as it stands in any folder."""
         return next((found for each in self._folders.values() if (found := each.rooms.get(room))), None)
+
+    def wishes_of(self, name: str, rooms: Container[str], *, older: float) -> Iterator[Entry]:
+        """Yield the wishes that a worker is to keep, as they stand, of those known for so many seconds."""
+        since = self._clock.now() - older
+        for room, wish in self.wishes().items():
+            subject = f"wish.{room}"
+            if room in rooms and (wish.off or wish.worker == name) and self._new_at[subject] < since:
+                yield self._entries[subject]
 
     def drains(self, name: str, run: str) -> bool:
         """Return whether a worker is to drain."""
@@ -136,6 +147,13 @@ class FleetView:
                 if is_worker:
                     self._again_at = now if now - self._heard_at > _STILL else self._again_at
                     self._heard_at = now
+
+    def _forget(self, read: Container[str]) -> None:
+        """Forget wishes that are read no more, whose expiry was not seen: no server is behind for so long."""
+        since = self._clock.now() - _BEHIND
+        for subject in [each for each in self._entries if each.startswith("wish.") and each not in read]:
+            if self._new_at[subject] < since:
+                del self._entries[subject], self._new_at[subject]
 
     def _all(self, kind: str, parse: Callable[[bytes], T | None]) -> dict[str, T]:
         subjects = [subject for subject in self._entries if subject.startswith(f"{kind}.")]

@@ -14,13 +14,14 @@ from hangbot.fleet.claim import Holder
 from hangbot.fleet.entries import Folder, RoomWish, WorkerEntry
 from hangbot.fleet.folder import RoomConfig
 from hangbot.fleet.leases import subject_of
-from hangbot.fleet.membership import Membership
+from hangbot.fleet.membership import KEPT_ANEW, Membership
 from hangbot.fleet.notices import Notices
 from hangbot.fleet.records import VERSION
 from hangbot.fleet.room_life import RunRoom
 from hangbot.fleet.rooms import Rooms
-from hangbot.fleet.streams import Cluster, ClusterAway
+from hangbot.fleet.streams import Cluster, ClusterAway, Outdated
 from hangbot.fleet.view import FleetView
+from hangbot.fleet.wishes import WISH_LASTS
 from hangbot.ids import Rng
 from hangbot.system_errors import first_of
 
@@ -262,6 +263,16 @@ class Worker:
                 self._notices.unshown(f"{exc}. {exc.remedy}")
             else:
                 self._notices.unshown("")
+                await self._keep_wishes()
+
+    async def _keep_wishes(self) -> None:
+        """Store what is wanted of rooms that are here again before it is forgotten."""
+        for entry in [*self._view.wishes_of(self._name, self._files.rooms, older=KEPT_ANEW)]:
+            with suppress(Outdated, ClusterAway):  # another worker, or another wish, came first
+                data = entry.data or b""
+                await self._cluster.register.store(
+                    entry.subject, data, last=entry.sequence, seconds=WISH_LASTS
+                )
 
     def _name_of(self, room: str) -> str:
         """Return what a room is called here, or where else it is known."""

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from hangbot.clock import Clock
+from hangbot.errors import HangbotError
 from hangbot.fleet.streams import AnswerMissing, AnswerOwner, ClusterAway, Entry, Outdated, Stream
 from hangbot.ids import Rng
 from pytest_hangfm.simulation.stream_servers import ServedStream
@@ -102,12 +103,15 @@ class SimulatedCluster:
         self.register: Stream = SimulatedStream(self, servers.register)
         self.records: Stream = SimulatedStream(self, servers.records)
 
-    async def ask(self, room: str, target: str, *, within: float) -> bytes | None:
+    async def ask(self, room: str, target: str, *, within: float, largest: int) -> bytes | None:
         """Ask the owner of a room, if any answers there."""
         if self.away:
             raise ClusterAway(f"{self.name} does not answer")
         answer = self.servers.answering.get(room)
-        return await self.clock.wait_for(answer(target), within) if answer else None
+        answered = await self.clock.wait_for(answer(target), within) if answer else None
+        if answered and len(answered) > largest:
+            raise HangbotError(f"the owner of {room} answers with {len(answered)} bytes")
+        return answered
 
     @asynccontextmanager
     async def answering(self, room: str, answer: AnswerOwner) -> AsyncIterator[None]:

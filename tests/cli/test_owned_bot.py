@@ -78,7 +78,7 @@ async def test_it_runs_until_it_is_stopped_and_is_asked_over_the_cluster(
 ) -> None:
     async with running(room) as task:
         await asyncio.wait_for(room.ready.wait(), WITHIN)
-        answer = await cluster.ask(room.config.key, "/healthz", within=WITHIN)
+        answer = await cluster.ask(room.config.key, "/healthz", within=WITHIN, largest=2**20)
         nothing = await cluster.ask(room.config.key, "/nothing", within=WITHIN)
         assert room.stop
         room.stop()

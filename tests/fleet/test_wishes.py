@@ -1,6 +1,8 @@
 """What operators want of a fleet: what cannot be is refused in words, what takes longer is told."""
 
+import asyncio
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hangbot.exit_codes import CANNOT_TELL, FAILED
 from hangbot.fleet.assignment import RoomFile
 from hangbot.fleet.claim import Claim, Holder
 from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry, digest_of
+from hangbot.fleet.streams import Entry
 from hangbot.fleet.wishes import drain_worker, move_room, put
 from pytest_hangfm.manual_clock import ManualClock
 from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers, Weather
@@ -25,15 +28,21 @@ class Fleet:
         rng = random.Random(5)  # noqa: S311  the same draws each time
         self.cluster = SimulatedCluster(SimulatedServers(self.clock, rng), self.clock, rng)
 
-    async def worker(self, name: str, folder: dict[str, RoomFile], **more: Any) -> None:  # noqa: ANN401  any field
+    async def worker(
+        self,
+        name: str,
+        folder: dict[str, RoomFile],
+        seconds: int | None = None,
+        **more: Any,  # noqa: ANN401  any field
+    ) -> None:
         has = Folder(folder).to_bytes()
         entry = WorkerEntry(f"run-{name}", "host", 1, "1", 1, 0.0, folder=digest_of(has), **more)
-        await put(self.cluster.register, f"worker.{name}", entry.to_bytes(), self.clock)
+        await put(self.cluster.register, f"worker.{name}", entry.to_bytes(), self.clock, seconds=seconds)
         await put(self.cluster.register, f"folder.{name}", has, self.clock)
 
-    async def owns(self, name: str, *, ready: bool = True) -> None:
+    async def owns(self, name: str, *, ready: bool = True, seconds: int | None = None) -> None:
         claim = Claim("key", "red", Holder(name, f"run-{name}", "host", 1), "id", 1.0, ready=ready)
-        await put(self.cluster.register, "lease.key", claim.to_bytes(), self.clock)
+        await put(self.cluster.register, "lease.key", claim.to_bytes(), self.clock, seconds=seconds)
 
     async def standing(self, subject: str) -> bytes | None:
         found = await self.cluster.register.newest([subject])
@@ -109,6 +118,74 @@ async def test_what_is_not_so_in_time_stays_wanted(fleet: Fleet) -> None:
     assert late.value.exit_code == CANNOT_TELL
     assert await fleet.standing("wish.key") == RoomWish("south").to_bytes()
     assert await fleet.standing("drain.north") == DrainWish("run-north").to_bytes()
+
+
+async def test_who_is_overtaken_by_another_wish_is_told_at_once(fleet: Fleet) -> None:
+    await fleet.worker("north", ROOM)
+    await fleet.worker("south", ROOM)
+    await fleet.owns("north")
+    moving = asyncio.create_task(fleet.move("red", "south"))
+    while await fleet.standing("wish.key") is None:
+        await fleet.clock.sleep(0.01)
+
+    await put(fleet.cluster.register, "wish.key", RoomWish("north").to_bytes(), fleet.clock)
+
+    with pytest.raises(HangbotError, match="red was moved to worker north meanwhile"):
+        await moving
+
+
+async def test_what_was_wished_before_and_is_read_too_late_overtakes_nobody(fleet: Fleet) -> None:
+    await fleet.worker("north", ROOM)
+    await fleet.worker("south", ROOM)
+    await put(fleet.cluster.register, "wish.key", RoomWish("north").to_bytes(), fleet.clock)
+    await fleet.owns("south")
+    await fleet.clock.sleep(5)
+    fleet.cluster.weather = Weather(stale=2.0)
+
+    assert await fleet.move("red", "south") == "red"
+
+
+@pytest.mark.parametrize(
+    ("owned", "words"),
+    [
+        pytest.param(True, "north is gone, and did not give its rooms up \\(1\\)", id="that had a room"),
+        pytest.param(False, "north is gone, and did not give its rooms up \\(0\\)", id="that had none"),
+    ],
+)
+async def test_a_worker_that_dies_has_not_drained(fleet: Fleet, *, owned: bool, words: str) -> None:
+    await fleet.worker("north", ROOM, seconds=3)
+    if owned:
+        await fleet.owns("north", seconds=3)
+
+    with pytest.raises(HangbotError, match=words):
+        await drain_worker(fleet.cluster.register, "north", within=60, clock=fleet.clock)
+
+
+async def test_a_room_that_is_moved_to_a_worker_that_dies_is_told_so(fleet: Fleet) -> None:
+    await fleet.worker("north", ROOM)
+    await fleet.worker("south", ROOM, seconds=3)
+    await fleet.owns("north")
+
+    with pytest.raises(HangbotError, match="and no such worker is there now"):
+        await fleet.move("red", "south")
+
+
+async def test_who_waits_asks_gently(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fleet.worker("north", ROOM)
+    await fleet.owns("north")
+    reads, newest = 0, fleet.cluster.register.newest
+
+    async def counted(subjects: Sequence[str]) -> list[Entry]:
+        nonlocal reads
+        reads += 1
+        assert not any("*" in subject for subject in subjects) or reads <= 2  # the picture, once
+        return await newest(subjects)
+
+    monkeypatch.setattr(fleet.cluster.register, "newest", counted)
+    with pytest.raises(HangbotError, match="still had rooms after 20 s"):
+        await drain_worker(fleet.cluster.register, "north", within=20, clock=fleet.clock)
+
+    assert reads < 50
 
 
 async def test_a_worker_has_drained_when_it_says_so_and_owns_nothing(fleet: Fleet) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hangbot.exit_codes import FAILED, PUT_OUT
+from hangbot.fleet import wishes, worker
 from hangbot.fleet.notices import PATIENCE
 from hangbot.fleet.room_life import KEPT, RoomEnd
 from hangbot.fleet.streams import ClusterAway
@@ -174,6 +175,36 @@ def test_a_room_is_moved_and_stays_there_and_is_away_shortly() -> None:
         assert moved.owner.worker == other
         assert world.owners()[room] == other
         assert longest_away(world, begun) < 2
+
+    play(main)
+
+
+def test_a_wish_lasts_for_as_long_as_its_worker_and_is_forgotten_some_time_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (worker, wishes):
+        monkeypatch.setattr(module, "WISH_LASTS", 60)
+    monkeypatch.setattr(worker, "KEPT_ANEW", 20)
+
+    async def main(world: FleetWorld) -> None:
+        for name in ("north", "south"):
+            world.start(name, Files(*rooms(2)))
+        await asyncio.sleep(5)
+        room, owner = next(iter(world.owners().items()))
+        (other,) = {"north", "south"} - {owner}
+        clock, register = SimulatedClock(), world.running[owner].cluster.register
+        await move_room(register, room, other, within=20, clock=clock)
+        await asyncio.sleep(200)
+        kept = world.owners()[room]
+        world.running[other].process.crash()
+        await asyncio.sleep(90)
+        wished = await register.newest(["wish.*"])
+        world.start(other, Files(*rooms(2)))
+        await asyncio.sleep(10)
+
+        assert kept == other
+        assert all(entry.data is None for entry in wished)
+        assert world.owners()[room] == owner
 
     play(main)
 
