@@ -79,7 +79,7 @@ async def test_it_runs_until_it_is_stopped_and_is_asked_over_the_cluster(
     async with running(room) as task:
         await asyncio.wait_for(room.ready.wait(), WITHIN)
         answer = await cluster.ask(room.config.key, "/healthz", within=WITHIN, largest=2**20)
-        nothing = await cluster.ask(room.config.key, "/nothing", within=WITHIN)
+        nothing = await cluster.ask(room.config.key, "/nothing", within=WITHIN, largest=1)
         assert room.stop
         room.stop()
         end = await asyncio.wait_for(task, WITHIN)
@@ -88,7 +88,7 @@ async def test_it_runs_until_it_is_stopped_and_is_asked_over_the_cluster(
     assert json.loads(answer)["room"] == room.config.settings.room_uuid
     assert nothing is None
     assert end == RoomEnd()
-    assert await cluster.ask(room.config.key, "/healthz", within=WITHIN) is None
+    assert await cluster.ask(room.config.key, "/healthz", within=WITHIN, largest=1) is None
 
 
 async def test_put_out_of_the_room_it_says_so(room: OwnedRoom, hangfm_sandbox: Sandbox) -> None:

@@ -59,8 +59,15 @@ class FollowerBehind(Link):
     """A connection to servers of which the one that answers directly knows nothing yet."""
 
     async def ask_several(
-        self, subject: str, data: bytes, *, within: float | None = None, came: list[Answer] | None = None
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        within: float | None = None,
+        came: list[Answer] | None = None,
+        largest: float = inf,
     ) -> list[Answer]:
+        assert largest == inf
         assert came == []
         assert (subject, within) == ("$JS.API.DIRECT.GET.f-records", None)
         assert json.loads(data)["seq"] == 8
