@@ -74,7 +74,7 @@ def test_a_bot_on_a_sandbox_of_its_own_has_of_the_environment_how_it_is_run_and_
     monkeypatch.setenv("COMETCHAT_RECEIVER", "another-room")
     monkeypatch.setenv("HANGBOT_OUTBOX", str(folder / "mine.sqlite3"))
 
-    printed = call.until("running: in ", "run", "--sandbox")
+    printed = call.until("reading the chat from message", "run", "--sandbox")
     refused = call("run", "--sandbox", "--env-file", "mine.env")
 
     assert printed.code == 0
