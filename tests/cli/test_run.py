@@ -66,21 +66,20 @@ def test_a_bot_on_a_sandbox_of_its_own_needs_no_configuration(folder: Path, call
 
 
 def test_a_bot_on_a_sandbox_of_its_own_has_of_the_environment_how_it_is_run_and_not_where(
-    folder: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+    folder: Path, call: Call, start: Start
 ) -> None:
-    monkeypatch.setenv("BOOT_MESSAGE", "from the environment")
-    for name in ("SOCKET_SERVER_URL", "OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.setenv("COMETCHAT_RECEIVER", "another-room")
-    monkeypatch.setenv("HANGBOT_OUTBOX", str(folder / "mine.sqlite3"))
+    live = dict.fromkeys(
+        ("SOCKET_SERVER_URL", "OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL"), "http://127.0.0.1:9"
+    )
+    mine = {"COMETCHAT_RECEIVER": "another-room", "HANGBOT_OUTBOX": str(folder / "mine.sqlite3")}
 
-    printed = call.until("reading the chat from message", "run", "--sandbox")
+    bot = start("run", "--sandbox", env={**live, **mine, "BOOT_MESSAGE": "from the environment"})
+    until(bot, lambda: "[SAID] from the environment" in bot.err)
+    bot.send(signal.SIGTERM)
     refused = call("run", "--sandbox", "--env-file", "mine.env")
 
-    assert printed.code == 0
-    assert printed.out.startswith("delivered 1")
-    assert "[SAID] from the environment" in printed.err
-    assert list(folder.iterdir()) == []
+    assert bot.wait() == 0
+    assert not (folder / "mine.sqlite3").exists()
     assert refused.code == 2
     assert "--sandbox runs on a sandbox of its own" in refused.err
 
