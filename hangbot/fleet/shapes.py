@@ -32,9 +32,7 @@ Shape = dict[str, Any]
 
 def register_names(fleet: str) -> StreamNames:
     """Return the names of the register: a KV bucket of the fleet's name, so that ``nats kv`` shows it."""
-    return StreamNames(
-        f"KV_{fleet}", f"$KV.{fleet}.", f"{fleet}.stored.register.", f"{fleet}.notified.register."
-    )
+    return StreamNames(f"KV_{fleet}", f"$KV.{fleet}.")
 
 
 def records_names(fleet: str) -> StreamNames:
@@ -70,9 +68,13 @@ def shape(names: StreamNames, *, known: float, newest_only: bool) -> Shape:
         "allow_rollup_hdrs": True,
         "allow_msg_ttl": newest_only,
         **({"subject_delete_marker_ttl": MARK_SECONDS * _S} if newest_only else {}),
-        "republish": {"src": f"{names.prefix}>", "dest": f"{names.heard}>", "headers_only": True},
         "metadata": {_MARK: _FORM},
+        **({"republish": _republished(names)} if names.heard else {}),
     }
+
+
+def _republished(names: StreamNames) -> Shape:
+    return {"src": f"{names.prefix}>", "dest": f"{names.heard}>", "headers_only": True}
 
 
 def wrong_with(found: Mapping[str, Any], wanted: Shape) -> OutboxUnusable | OutboxOfAnother | None:

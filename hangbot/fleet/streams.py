@@ -95,7 +95,7 @@ class Stream(Protocol):
     def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
         """Give something on the loop the sequence of each record that is stored there: a hint.
 
-        It may be lost; 0 stands for any that may have been.
+        It may be lost; 0 stands for any that may have been. The register is only looked at.
         """
 
     async def notify(self, subject: str, sequence: int) -> None:
