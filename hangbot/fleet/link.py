@@ -122,12 +122,10 @@ class Link:
         return answer
 
     async def notify(self, subject: str, headers: Mapping[str, str]) -> None:
-        """Publish something that is not answered.
-
-        Raises:
-            ClusterAway: It was not published.
-        """
-        await (await self._connected()).publish(subject, b"", "", headers)
+        """Publish a hint, where a server is connected: nothing answers it."""
+        if self._session:
+            with suppress(ClusterAway):
+                await self._session.publish(subject, b"", "", headers)
 
     async def ask_several(
         self,

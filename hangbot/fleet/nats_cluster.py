@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -190,8 +190,7 @@ class NatsStream:
 
     async def notify(self, subject: str, sequence: int) -> None:
         """Notify others of what is stored; see there."""
-        with suppress(ClusterAway):  # it is a hint
-            await self._link.notify(self._names.notified + subject, notice_headers(sequence))
+        await self._link.notify(self._names.notified + subject, notice_headers(sequence))
 
     def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
         """Hear what others notify of; see there. Earlier versions did not: a look finds what they stored."""
