@@ -14,6 +14,7 @@ from hangbot.cli.invocation import python_command
 from hangbot.cli.output import write_line
 from hangbot.cli.parser import path_to_write
 from hangbot.errors import HangbotError, UsageError
+from hangbot.system_errors import remedy_for
 
 __all__ = ["add_arguments", "run"]
 
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         _make(folder, module)
     except OSError as exc:
         raise HangbotError(
-            f"{folder} cannot be made: {exc.strerror or exc}", remedy="Name a folder that can be written."
+            f"{folder} cannot be made: {exc.strerror or exc}",
+            remedy=remedy_for(exc) or "Name a folder that can be written.",
         ) from exc
     write_line(f"made {folder}: a bot in {module}.py, its test in test_{module}.py")
     write_line(f"next: cd {shlex.quote(str(folder))} && {python_command(elsewhere=True)} -m pytest")

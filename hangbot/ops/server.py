@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from hangbot.clock import Clock
 from hangbot.errors import HangbotError, OutboxError, UnknownMessage, UsageError
@@ -22,6 +23,15 @@ from hangbot.status.pages import LARGEST_BODY, Pages
 __all__ = ["Server"]
 
 logger = logging.getLogger(__name__)
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Leave out that a client, or a search for open ports, sent what is no HTTP: the answer was 400."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_http_log: Final = logging.getLogger(f"{__name__}.http")
+_http_log.addFilter(_is_our_fault)
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -90,6 +100,7 @@ class Server:
             app,
             handle_signals=False,
             access_log=None,
+            logger=_http_log,
             shutdown_timeout=_CLOSES_WITHIN,
             lingering_time=_CLOSES_WITHIN,
         )

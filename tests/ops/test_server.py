@@ -376,3 +376,19 @@ async def test_a_reader_that_does_not_read_is_cut_off(
 
 def pages_open() -> bool:
     return any(task.get_name() == "hangbot-page" for task in asyncio.all_tasks())
+
+
+async def test_what_is_no_http_is_refused_and_no_fault_in_the_bots_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with watched(tmp_path) as bot:
+        port = int(bot.url.rpartition(":")[2].strip("/"))
+        answers = list[bytes]()
+        for sent in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\r\n\r\n", b"GET /" + b"a" * 10_000):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            answers.append(await asyncio.wait_for(reader.readline(), WITHIN))
+            writer.close()
+
+    assert all(answer.split()[1] == b"400" for answer in answers)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
