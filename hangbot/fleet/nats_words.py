@@ -13,6 +13,7 @@ __all__ = ["cause_of", "denied_of"]
 
 _LOGIN: Final = re.compile(r"authorization|authentication|auth", re.IGNORECASE)
 _DENIED: Final = re.compile(r"permissions violation", re.IGNORECASE)
+_STRANGE: Final = re.compile(r"INFO message|protocol error", re.IGNORECASE)
 _OWN: Final = re.compile(r"^nats: |^'|'$")
 
 
@@ -32,6 +33,8 @@ def cause_of(server: str, error: Exception) -> OutboxUnusable:
         cause = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         return ClusterAway(f"{server}: {cause.lower()}")  # asyncio's own words name the address once more
     words = _OWN.sub("", _OWN.sub("", str(error))) or type(error).__name__
+    if not type(error).__module__.startswith("nats.") or _STRANGE.search(words):
+        return ClusterAway(f"{server}: what answers there does not speak as a NATS server does")
     if _LOGIN.search(words):
         return ClusterRefused(f"NATS server {server} does not accept the login ({words.lower()})")
     return ClusterAway(f"{server}: {words}")

@@ -121,7 +121,10 @@ def picture_of(entries: Sequence[Entry]) -> Picture:
     why = dict.fromkeys(plan.crowded, "no worker has a place for it") | dict(plan.refused)
     why |= {key: faulty[name] for key, name in names.items() if name in faulty}
     why |= {room: wishes[room].off for room in off}
-    nobody = "no worker has taken it yet" if workers else "no worker runs"
+    drain = all(worker.draining for worker in workers.values())
+    nobody = (
+        ("every worker drains" if drain else "no worker has taken it yet") if workers else "no worker runs"
+    )
     rooms = {key: _row(key, name, claims.get(key), why.get(key, ""), nobody) for key, name in names.items()}
     known = {row.name for row in rooms.values()}
     rooms |= {

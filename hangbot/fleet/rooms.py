@@ -96,6 +96,8 @@ class Rooms:
                 taken.set()
         for room in [*self._unheld()]:
             if self._is_anothers(leases.get(room)):
+                words = "[FLEET] %s was taken by another worker meanwhile: its bot here ends"
+                logger.warning(words, self.lives[room].config.name, extra={"action": "room_left"})
                 self.lives[room].lost()
             else:
                 self._begin(tasks, room, leases.get(room), None)
@@ -185,10 +187,13 @@ class Rooms:
 
     # -- giving up
 
-    def leave(self, tasks: asyncio.TaskGroup, room: str, *, to_another: bool) -> None:
+    def leave(self, tasks: asyncio.TaskGroup, room: str, *, to_another: bool, why: str = "") -> None:
         """Begin to give a room up, where that has not begun; what may be another's by now ends at once."""
         if room in self._handing or self.lives[room].is_leaving:
             return
+        if why:
+            more = {"action": "room_left"}
+            logger.info("[FLEET] %s is given up: %s", self.lives[room].config.name, why, extra=more)
         if not self.leases.may_act(room):
             self.lives[room].lost()
             return

@@ -195,8 +195,12 @@ class Worker:
         config = self._files.rooms.get(room)
         is_gone = config is None and running.name not in self._files.entry.faulty
         elsewhere = owner is not None and owner != self._name
-        if self._draining or is_gone or elsewhere or (wish and wish.off):
+        if self._draining:
             self.rooms.leave(tasks, room, to_another=elsewhere)
+        elif is_gone or elsewhere or (wish and wish.off):
+            why = f"worker {owner} is to have it" if elsewhere else "it is not to be run"
+            why = f"its file {running.name}.env is gone" if is_gone else why
+            self.rooms.leave(tasks, room, to_another=elsewhere, why=why)
         elif config and config.digest != running.digest and owner == self._name:
             self.rooms.lives[room].change(config)
         elif config and config.name != running.name:

@@ -76,6 +76,18 @@ def test_a_picture_shows_rooms_without_workers_by_the_folders_that_are_left() ->
     }
 
 
+def test_a_room_without_an_owner_says_what_keeps_workers_from_it() -> None:
+    folder = Entry("folder.north", 2, Folder({"k1": RoomFile("red", "d")}).to_bytes())
+
+    def why(*workers: WorkerEntry) -> str:
+        entries = [Entry("worker.north", 1, worker.to_bytes()) for worker in workers]
+        return picture_of([*entries, folder]).rooms["k1"].why
+
+    assert why() == "no worker runs"
+    assert why(replace(WORKER, draining=True)) == "every worker drains"
+    assert why(replace(WORKER, draining=False)) == "no worker has taken it yet"
+
+
 def test_a_picture_shows_owners_and_what_is_wrong() -> None:
     north = Holder("north", "run", "host", 7)
     folder = Folder({"k1": RoomFile("red", "d"), "k2": RoomFile("blue", "d")}, {"broken": "a fault"})

@@ -59,15 +59,25 @@ async def test_an_old_server() -> None:
     assert problem.exit_code == FAILED
 
 
-async def test_a_server_of_another_protocol() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="http"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", id="ssh"),
+        pytest.param(b"INFO [1, 2]\r\n", id="no object"),
+        pytest.param(b"x" * 2**20, id="no line"),
+        pytest.param(b"", id="nothing, and closes"),
+    ],
+)
+async def test_a_server_of_another_protocol(said: bytes) -> None:
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.write(said)
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         problem = await problem_of(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
-    assert "INFO" in str(problem)
+    assert "what answers there does not speak as a NATS server does" in str(problem)
     assert problem.exit_code == CANNOT_TELL
 
 

@@ -159,7 +159,9 @@ def test_an_operator_drains_a_worker_and_a_later_one_of_its_name_is_not_meant() 
     play(main)
 
 
-def test_a_room_is_moved_and_stays_there_and_is_away_shortly() -> None:
+def test_a_room_is_moved_and_stays_there_and_is_away_shortly(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
     async def main(world: FleetWorld) -> None:
         for name in ("north", "south"):
             world.start(name, Files(*rooms(6)))
@@ -174,6 +176,7 @@ def test_a_room_is_moved_and_stays_there_and_is_away_shortly() -> None:
         assert moved.owner
         assert moved.owner.worker == other
         assert world.owners()[room] == other
+        assert f"{room} is given up: worker {other} is to have it" in caplog.text
         assert longest_away(world, begun) < 2
 
     play(main)
