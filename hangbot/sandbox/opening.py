@@ -1,11 +1,10 @@
 """Opening a sandbox: everything that listens, and everything that is closed again."""
 
 import contextlib
-import json
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.request import LARGEST_BODY
@@ -16,6 +15,7 @@ from hangbot.sandbox.hosts import service_of
 from hangbot.sandbox.ids import Ids, Rng
 from hangbot.sandbox.journal import Event
 from hangbot.sandbox.people import Identity
+from hangbot.sandbox.record import recorded
 from hangbot.sandbox.room.handshake import LARGEST_REQUEST
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.sandbox import Sandbox
@@ -72,12 +72,14 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
     Raises:
         HangbotError: A port is taken.
         ValueError: No such dialect.
-        OSError: The record cannot be written.
+        UsageError: Where the record is to be is another file.
+        OSError: The record cannot be written, or at the end: was not written whole.
     """
     if isinstance(dialect, str) and dialect not in DIALECTS:
         raise ValueError(f"no such dialect: {dialect!r}; there are {', '.join(sorted(DIALECTS))}")
     async with contextlib.AsyncExitStack() as stack:
-        file = None if record is None else stack.enter_context(_record_file(record))
+        if record is not None:
+            on_event = stack.enter_context(recorded(Path(record)))
         sandbox = Sandbox(
             dialect=dialect,
             history=history,
@@ -86,7 +88,7 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
             host=host,
             variants=variants or RoomVariants(),
             identity=identity,
-            on_event=on_event if file is None else _recorder(file),
+            on_event=on_event,
             clock=clock,
             ids=Ids(rng),
         )
@@ -114,15 +116,3 @@ def _room(_host: str, _path: str) -> ServiceName:
 
 def _chat_or_gateway(_host: str, path: str) -> ServiceName:
     return "gateway" if is_for_gateway(path) else "chat"
-
-
-def _record_file(path: str | Path) -> TextIO:
-    # Line by line: what was recorded stays readable however the sandbox ends.
-    return Path(path).open("w", encoding="utf-8", buffering=1)
-
-
-def _recorder(file: TextIO) -> Callable[[Event], object]:
-    def write(event: Event) -> None:
-        file.write(json.dumps(event, default=str) + "\n")
-
-    return write

@@ -1,6 +1,8 @@
 import asyncio
 import json
+import logging
 import re
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest_asyncio
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
-from hangbot.errors import HangbotError
+from hangbot.errors import HangbotError, UsageError
 from hangbot.sandbox import COMETCHAT, OPENCHAT, Sandbox, open_sandbox
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.journal import KEPT_EVENTS
@@ -235,6 +237,35 @@ async def test_the_record_keeps_the_whole_journal_without_secrets(tmp_path: Path
     rows: list[dict[str, Any]] = [json.loads(line) for line in record.read_text().splitlines()]
     assert [row["kind"] for row in rows][:3] == ["http", "open", "frame"]
     assert token not in record.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a device that is always full")
+async def test_a_record_whose_disk_is_full_ends_and_the_services_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answers = []
+
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        async with open_sandbox(record="/dev/full") as sandbox:
+            answers = [await listening(sandbox), await listening(sandbox)]
+
+    assert answers == [(200, 401, 200)] * 2
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+async def test_a_record_is_written_over_one_of_before_and_over_nothing_else(tmp_path: Path) -> None:
+    record, other = tmp_path / "journal.jsonl", tmp_path / "other"
+    other.write_text("mine")
+
+    for _ in range(2):
+        async with open_sandbox(record=record, control=False) as sandbox:
+            sandbox.journal.record("room", "in", "frame", frame="a frame")
+    with pytest.raises(UsageError, match="is no record"):
+        async with open_sandbox(record=other):
+            pass
+
+    assert len(record.read_text().splitlines()) == 1
+    assert other.read_text() == "mine"
 
 
 async def test_the_record_keeps_what_the_journal_has_forgotten(tmp_path: Path) -> None:
