@@ -4,7 +4,8 @@ from hangbot.clock import SystemClock
 from hangbot.config import Settings
 from hangbot.factory import open_fleet
 from hangbot.fleet.keys import room_key
-from hangbot.status import ask
+from hangbot.fleet.streams import AnswerMissing
+from hangbot.status import Silent, ask
 
 __all__ = ["ask_bot", "where_it_is"]
 
@@ -15,12 +16,20 @@ async def ask_bot(settings: Settings, target: str, *, within: float, largest: in
     """Return what the bot answers to a target, or ``None`` where none runs.
 
     Raises:
-        HangbotError: It does not answer within so many seconds, or cannot be reached.
+        Silent: It does not answer within so many seconds.
+        HangbotError: It cannot be reached.
     """
     if settings.cluster is None:
         return await ask(settings.outbox, target, within=within, clock=SystemClock(), largest=largest)
     async with open_fleet(settings, make=False) as cluster:
-        return await cluster.ask(room_key(settings), target, within=within, largest=largest)
+        try:
+            return await cluster.ask(room_key(settings), target, within=within, largest=largest)
+        except AnswerMissing as exc:
+            raise Silent(
+                f"the owner of the room {settings.room_uuid} does not answer within {within:g} s",
+                remedy="`hangbot fleet status` shows which worker that is: look at what it logged last, and "
+                "restart it where it hangs.",
+            ) from exc
 
 
 def where_it_is(settings: Settings) -> str:

@@ -158,8 +158,11 @@ class RoomFolder:
     def _fault(self, room: RoomConfig) -> str:
         """Return why a file cannot be used beside the others; empty: it can."""
         if room.settings.cluster != self._cluster:
-            what = "login" if str(room.settings.cluster) == str(self._cluster) else "cluster"
-            return f"it names another {what} than the worker's ({self._cluster})"
+            if str(room.settings.cluster) == str(self._cluster):
+                return (
+                    f"it names another login than this worker has ({self._cluster}): start the worker again"
+                )
+            return f"it names another cluster than the worker's ({self._cluster})"
         if other := self.rooms.get(room.key):
             return f"it is the same bot in the same room as {other.name}.env"
         return ""

@@ -120,7 +120,7 @@ async def test_a_file_that_comes_later_does_not_change_the_cluster(folder: RoomF
     assert [room.name for room in folder.rooms.values()] == ["red"]
     assert folder.faulty == {
         "another": f"it names another cluster than the worker's ({CLUSTER}/hangbot)",
-        "login": f"it names another login than the worker's ({CLUSTER}/hangbot)",
+        "login": f"it names another login than this worker has ({CLUSTER}/hangbot): start the worker again",
     }
 
 
