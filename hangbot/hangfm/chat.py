@@ -139,6 +139,8 @@ class ChatClient:
         if not data or not isinstance(data, dict):
             raise Unavailable(f"chat answered {what} without a message", service="chat")
         sent = wire.read_message(data)
+        if sent is None and data.get("muid") != message.id:
+            raise Unavailable(f"chat answered {what} with what is no message", service="chat")
         if sent and sent.muid not in {None, message.id}:  # a doubled answer, shifted to this request
             raise AnswerLost(f"the answer to {what} is about another message", service="chat")
         return sent

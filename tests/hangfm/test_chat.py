@@ -173,6 +173,7 @@ def status(number: int, body: object = "", **headers: str) -> dict[str, Any]:
     ("503", status(503, "<html>"), Unavailable, False),
     ("an empty 200", status(200), Unavailable, False),
     ("no message", status(200, {"data": None}), Unavailable, False),
+    ("what is no message", status(200, {"data": {"uid": 5, "id": []}}), Unavailable, False),
     ("a portal", status(200, "<html>log in"), Unavailable, False),
     ("a log-in page", status(401, "<html>"), Unavailable, False),
     ("a firewall", status(403, "<html>"), Unavailable, False),
