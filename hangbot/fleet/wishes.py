@@ -16,7 +16,7 @@ from hangbot.fleet.lease import LASTS
 from hangbot.fleet.leases import subject_of
 from hangbot.fleet.membership import worker_of
 from hangbot.fleet.picture import Picture, RoomRow, read_picture
-from hangbot.fleet.streams import Entry, Outdated, Stream
+from hangbot.fleet.streams import ClusterAway, Entry, Outdated, Stream
 
 __all__ = ["WISH_LASTS", "drain_worker", "move_room", "put", "wish_of"]
 
@@ -131,13 +131,19 @@ async def _wait(
     within: float,
     clock: Clock,
 ) -> bool:
-    """Read subjects again and again; return whether it was done in time."""
+    """Read subjects again and again, while servers elect a leader too; return whether it was done in time."""
     end = clock.now() + within
-    while not done({each.subject: each for each in await register.newest(subjects)}):
-        if clock.now() >= end:
+    while True:
+        is_last = clock.now() >= end
+        try:
+            if done({each.subject: each for each in await register.newest(subjects)}):
+                return True
+        except ClusterAway:
+            if is_last:
+                raise
+        if is_last:
             return False
         await clock.sleep(_LOOK_EVERY)
-    return True
 
 
 def _read(found: Mapping[str, Entry], subject: str, kind: type[T]) -> T | None:

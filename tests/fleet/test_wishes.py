@@ -12,7 +12,7 @@ from hangbot.exit_codes import CANNOT_TELL, FAILED
 from hangbot.fleet.assignment import RoomFile
 from hangbot.fleet.claim import Claim, Holder
 from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry, digest_of
-from hangbot.fleet.streams import Entry
+from hangbot.fleet.streams import ClusterAway, Entry
 from hangbot.fleet.wishes import drain_worker, move_room, put
 from pytest_hangfm.manual_clock import ManualClock
 from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers, Weather
@@ -168,6 +168,27 @@ async def test_a_room_that_is_moved_to_a_worker_that_dies_is_told_so(fleet: Flee
 
     with pytest.raises(HangbotError, match="and no such worker is there now"):
         await fleet.move("red", "south")
+
+
+async def test_who_waits_goes_on_when_the_servers_are_back(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fleet.worker("north", ROOM)
+    await fleet.worker("south", ROOM)
+    await fleet.owns("south")
+    reads, newest = 0, fleet.cluster.register.newest
+
+    async def away_at_times(subjects: Sequence[str]) -> list[Entry]:
+        nonlocal reads
+        reads += 1
+        if 3 < reads < 7:  # the picture was read, and where the wish is to be stored
+            raise ClusterAway("they elect a leader")
+        return await newest(subjects)
+
+    monkeypatch.setattr(fleet.cluster.register, "newest", away_at_times)
+
+    assert await fleet.move("red", "south") == "red"
+    assert reads == 7
 
 
 async def test_who_waits_asks_gently(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
