@@ -6,7 +6,7 @@ from typing import Final
 
 from hangbot.errors import UsageError
 
-__all__ = ["Seconds", "seconds_of"]
+__all__ = ["Seconds", "period", "seconds_of"]
 
 Seconds = float | timedelta
 """A number of seconds, or a `datetime.timedelta`."""
@@ -36,3 +36,12 @@ def seconds_of(given: object, what: str) -> float:
             remedy="Give it a number, or a `datetime.timedelta`.",
         )
     return seconds
+
+
+def period(called: str, seconds: object, minutes: object, hours: object) -> float:
+    """Return the sum of what a function was given as seconds, minutes and hours; raises as `seconds_of`."""
+    return (
+        seconds_of(seconds, f"seconds of `{called}`")
+        + 60 * seconds_of(minutes, f"minutes of `{called}`")
+        + 3600 * seconds_of(hours, f"hours of `{called}`")
+    )

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Self, TypeVar, get_args
 
 from hangbot.app.commands import make_command
-from hangbot.app.durations import Seconds, seconds_of
+from hangbot.app.durations import Seconds, period, seconds_of
 from hangbot.app.parts import Parts, Timed
 from hangbot.app.schedule import Missed, Schedule, make_daily, make_every
 from hangbot.bot.app_forms import is_async, takes
@@ -124,15 +124,7 @@ class Router:
         Raises:
             UsageError: The period is less than a second, or more than a year.
         """
-        period = sum(
-            length * seconds_of(given, f"{name} of `every`")
-            for name, length, given in (
-                ("seconds", 1, seconds),
-                ("minutes", 60, minutes),
-                ("hours", 3600, hours),
-            )
-        )
-        return self._timer(make_every(period), missed)
+        return self._timer(make_every(period("every", seconds, minutes, hours)), missed)
 
     def at(self, time: str, *, tz: str = "UTC", missed: Missed = "late") -> Callable[[Handler], Handler]:
         """Have a function called each day at a time: ``@app.at("20:00", tz="Europe/Berlin")``.

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from hangbot.app.durations import Seconds, period
 from pytest_hangfm.room_log import RoomLog
 from pytest_hangfm.simulation.world import World
 
@@ -54,9 +55,9 @@ class AppBot:
         """All that the bot has said, oldest first."""
         return self.room_log.texts(self.uid)
 
-    async def advance(self, *, seconds: float = 0.0, minutes: float = 0.0, hours: float = 0.0) -> None:
+    async def advance(self, *, seconds: Seconds = 0.0, minutes: float = 0.0, hours: float = 0.0) -> None:
         """Let time pass for the bot, its services and everybody in the room."""
-        await asyncio.sleep(seconds + 60 * minutes + 3600 * hours)
+        await asyncio.sleep(period("advance", seconds, minutes, hours))
 
     async def restart(self, *, away: float = 1.0) -> None:
         """Crash the bot's process where it stands, start another on the same disk, and wait for it.

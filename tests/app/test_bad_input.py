@@ -4,7 +4,7 @@ import inspect
 import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -257,7 +257,7 @@ async def opened(hangfm_app: OpenApp) -> AppBot:
     bot = await hangfm_app(bad)
     for name in ("42", "Mary Ann", "twin", "twin", "🦊"):
         await bot.sandbox.users.add(name).join()
-    await bot.advance(seconds=5)
+    await bot.advance(seconds=timedelta(seconds=5))
     return bot
 
 
