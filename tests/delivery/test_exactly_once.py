@@ -43,6 +43,7 @@ from pytest_hangfm.manual_clock import ManualClock
 from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers, Weather
 from tests.delivery.builders import AWAY, CUT, LOST
 from tests.delivery.points import PointedClock, PointedPlace, PointedStream, PointedWriter, Points
+from tests.memory import IN_MEMORY
 from tests.quick_runner import QuickRunner
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class Delivery(RuleBasedStateMachine):
         super().__init__()
         self.said: dict[str, Outgoing] = {}
         self.runner = QuickRunner()
-        self.folder = tempfile.TemporaryDirectory(prefix="hangbot-proof-")
+        self.folder = tempfile.TemporaryDirectory(prefix="hangbot-proof-", dir=IN_MEMORY)
         self.point = Points()
         self.clock = PointedClock(self.point)
         self.room = Service(self.point, self.clock)

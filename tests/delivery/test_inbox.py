@@ -19,6 +19,7 @@ from hangbot.errors import OutboxUnusable
 from tests.bounds import WITHIN
 from tests.cases import cases
 from tests.delivery.builders import KEPT, opened
+from tests.memory import IN_MEMORY
 from tests.quick_runner import QuickRunner
 
 ROOM = "group_room"
@@ -251,7 +252,7 @@ class Model(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=IN_MEMORY)
         self.runner = QuickRunner()
         self.epoch, self.base = 1, None
         self.known: dict[str, tuple[int, set[int], dict[int, Witness], int]] = {}

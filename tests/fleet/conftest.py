@@ -11,12 +11,12 @@ import pytest_asyncio
 from hangbot.clock import Clock, SystemClock
 from hangbot.config.cluster import parse_address
 from hangbot.fleet.nats_cluster import open_cluster
-from hangbot.fleet.servers import Servers, open_servers
+from hangbot.fleet.servers import Servers
 from hangbot.fleet.streams import Cluster
 from pytest_hangfm.manual_clock import ManualClock
 from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers
 from tests.bounds import WITHIN
-from tests.fleet.processes import nats_program
+from tests.fleet.processes import nats_program, open_quick_servers
 
 _NAMES = itertools.count(1)
 
@@ -47,7 +47,7 @@ def nats_server() -> str:
 async def servers(nats_server: str) -> AsyncIterator[Servers]:
     """Three servers that no test stops."""
     assert nats_server
-    async with open_servers() as opened:
+    async with open_quick_servers() as opened:
         yield opened
 
 

@@ -4,17 +4,19 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from hangbot.errors import HangbotError
-from hangbot.fleet.servers import find_binary
+from hangbot.fleet.servers import Route, Servers, find_binary, open_servers
 from tests.bounds import WITHIN
+from tests.memory import IN_MEMORY
 
-__all__ = ["OutboxProcess", "nats_program", "outbox_process", "runs"]
+__all__ = ["OutboxProcess", "nats_program", "open_quick_servers", "outbox_process", "runs"]
 
 
 def nats_program() -> str:
@@ -23,6 +25,14 @@ def nats_program() -> str:
         return find_binary()
     except HangbotError as exc:
         pytest.skip(f"{exc}. {exc.remedy}")
+
+
+@asynccontextmanager
+async def open_quick_servers(route: Route | None = None) -> AsyncIterator[Servers]:
+    """Run three servers whose streams are in memory, if there is room: they sync each record."""
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY, ignore_cleanup_errors=True) as folder:
+        async with open_servers(folder=Path(folder), route=route) as servers:
+            yield servers
 
 
 def runs(pid: int) -> bool:

@@ -21,10 +21,11 @@ from hangbot.fleet.leases import Leases, subject_of
 from hangbot.fleet.nats_cluster import open_cluster, open_link
 from hangbot.fleet.providing import ask_jetstream, found_stream
 from hangbot.fleet.room_outbox import RoomPlace
-from hangbot.fleet.servers import Servers, open_servers
+from hangbot.fleet.servers import Servers
 from hangbot.fleet.streams import AnswerMissing, Cluster, ClusterAway, Entry, Outdated, Stream
 from tests.bounds import WITHIN
 from tests.delivery.builders import message
+from tests.fleet.processes import open_quick_servers
 from tests.fleet.routes import Routes, open_routes
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ async def routes() -> AsyncIterator[Routes]:
 async def own(nats_server: str, routes: Routes) -> AsyncIterator[Servers]:
     """Servers that reach each other over ways that can be cut."""
     assert nats_server
-    async with open_servers(route=routes) as servers:
+    async with open_quick_servers(routes) as servers:
         yield servers
 
 

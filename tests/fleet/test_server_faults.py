@@ -12,9 +12,10 @@ from hangbot.clock import SystemClock
 from hangbot.config.cluster import parse_address
 from hangbot.fleet.nats_cluster import open_cluster, open_link
 from hangbot.fleet.providing import ask_jetstream, found_stream
-from hangbot.fleet.servers import Servers, open_servers
+from hangbot.fleet.servers import Servers
 from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry, Outdated, Stream
 from tests.bounds import WITHIN
+from tests.fleet.processes import open_quick_servers
 
 STREAM = "hangbot-records"
 WRITERS = 8
@@ -24,7 +25,7 @@ WRITERS = 8
 async def own(nats_server: str) -> AsyncIterator[Servers]:
     """Servers that a test may break."""
     assert nats_server
-    async with open_servers() as servers:
+    async with open_quick_servers() as servers:
         yield servers
 
 
