@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from hangbot.fleet.packed import UNREADABLE, point_in_time
+
 __all__ = ["Claim", "Holder"]
 
 
@@ -72,11 +74,11 @@ class Claim:
                 str(read["name"]),
                 holder,
                 str(read["id"]),
-                float(read["since"]),
+                point_in_time(read["since"]),
                 ready=read["ready"] is True,
                 queued=int(read["queued"]),
                 free=read["free"] is True,
                 why=str(read.get("why", "")),
             )
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except UNREADABLE:
             return None

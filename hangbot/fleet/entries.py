@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
 from hangbot.fleet.assignment import RoomFile
+from hangbot.fleet.packed import UNREADABLE, point_in_time, unpacked
 
 __all__ = ["DrainWish", "Folder", "RoomWish", "WorkerEntry", "digest_of"]
 
-_DEFLATED: Final = b"\x78"
 _DEFLATE_FROM: Final = 4096
 
 
@@ -65,14 +65,14 @@ class WorkerEntry:
                 int(read["pid"]),
                 str(read["version"]),
                 int(read["reads"]),
-                float(read["since"]),
+                point_in_time(read["since"]),
                 None if most is None else int(most),
                 draining=read.get("draining") is True,
                 rooms=int(read.get("rooms", 0)),
                 folder=str(read.get("folder", "")),
                 refuses={str(key): str(why) for key, why in read.get("refuses", {}).items()},
             )
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
 
 
@@ -100,7 +100,7 @@ class Folder:
             read = _read(data)
             rooms = {str(row[0]): RoomFile(str(name), str(row[1])) for name, row in read["rooms"].items()}
             return cls(rooms, {str(name): str(why) for name, why in read.get("faulty", {}).items()})
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
 
 
@@ -126,7 +126,7 @@ class RoomWish:
         try:
             read = _read(data)
             return cls(str(read.get("worker", "")), str(read.get("off", "")))
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
 
 
@@ -149,11 +149,8 @@ class DrainWish:
         """Read what is stored; ``None``: that is no wish."""
         try:
             return cls(str(_read(data)["run"]))
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
-
-
-_UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, zlib.error)
 
 
 def digest_of(data: bytes) -> str:
@@ -168,7 +165,7 @@ def _written(values: Mapping[str, Any]) -> bytes:
 
 
 def _read(data: bytes) -> dict[str, Any]:
-    read = json.loads(zlib.decompress(data) if data.startswith(_DEFLATED) else data)
+    read = json.loads(unpacked(data))
     if not isinstance(read, dict):
         raise TypeError("no object")
     return read

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from pydantic_core import to_json
 
 from hangbot.errors import OutboxUnusable
+from hangbot.fleet.packed import UNREADABLE, unpacked
 
 __all__ = ["NEEDS", "VERSION", "Record", "RecordsNewer", "Rows", "decode", "encode"]
 
@@ -15,8 +16,6 @@ VERSION: Final = 1
 """Of the records that are written here."""
 NEEDS: Final = 1
 """The oldest version that can read them: what it does not know of in them, it may leave out."""
-_DEFLATED: Final = b"\x78"
-"""How zlib begins; JSON begins with a brace."""
 _DEFLATE_FROM: Final = 2048
 _LEVEL: Final = 1
 
@@ -93,12 +92,11 @@ def decode(data: bytes, room: str) -> Record:
         OutboxUnusable: It is no record at all.
     """
     try:
-        text = zlib.decompress(data) if data.startswith(_DEFLATED) else data
-        head = json.loads(text.decode("utf-8"))
+        head = json.loads(unpacked(data).decode("utf-8"))
         needs, version = int(head["needs"]), int(head["v"])
         if needs <= VERSION:
             return _read(head)
-    except (ValueError, KeyError, TypeError, zlib.error, RecursionError) as exc:
+    except UNREADABLE as exc:
         raise OutboxUnusable(
             f"the room {room} has a record in the cluster that is no hangbot's ({type(exc).__name__})",
             remedy="Is the stream another project's? `hangbot fleet check` looks at it.",

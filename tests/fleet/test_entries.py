@@ -1,6 +1,7 @@
 """What workers write into the register is read by other versions, and what is no entry is none."""
 
 import json
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,43 @@ def test_what_is_no_entry_is_none(kind: Any, data: bytes) -> None:  # noqa: ANN4
 @pytest.mark.parametrize("kind", [WorkerEntry, Folder, DrainWish, Claim])
 def test_an_entry_that_lacks_something_is_none(kind: Any) -> None:  # noqa: ANN401  any
     assert kind.from_bytes(b'{"rooms":[1]}') is None
+
+
+ODD = ("1e999", "-1e999", "NaN", "-5", "1e300", '"x"', '"\\ud800"', "null", "true", "[]", "[[]]", '{"a":1}')
+
+
+@pytest.mark.parametrize(
+    ("subject", "entry"),
+    [
+        pytest.param("worker.north", WORKER, id="worker"),
+        pytest.param("folder.north", Folder({"k": RoomFile("red", "d")}, {"b": "f"}), id="folder"),
+        pytest.param("wish.k", RoomWish("north"), id="wish"),
+        pytest.param("lease.k", Claim("k", "red", Holder("north", "r", "h", 7), "id", 1.0), id="lease"),
+    ],
+)
+def test_whoever_wrote_an_entry_it_ends_nobody_who_reads_it(subject: str, entry: Any) -> None:  # noqa: ANN401  any
+    others = [
+        Entry("worker.south", 1, WORKER.to_bytes()),
+        Entry("folder.south", 2, Folder({"k": RoomFile("red", "d")}).to_bytes()),
+    ]
+    fields = json.loads(entry.to_bytes())
+
+    for name in fields:
+        for odd in ODD:
+            data = json.dumps(fields | {name: "HERE"}).replace('"HERE"', odd).encode()
+
+            shown = picture_of([*others, Entry(subject, 3, data)]).to_json()
+
+            assert json.dumps(shown)
+
+
+@pytest.mark.parametrize("size", [80_000_000, 100])
+def test_what_is_compressed_without_measure_or_end_is_none(size: int) -> None:
+    packing = zlib.compressobj(9)
+    piece = min(size, 10_000_000)
+    data = b"".join(packing.compress(b" " * piece) for _ in range(min(size // piece, 8)))
+
+    assert Folder.from_bytes(data + packing.flush(zlib.Z_SYNC_FLUSH)) is None
 
 
 def test_a_large_folder_takes_little_room() -> None:
