@@ -30,7 +30,7 @@ from hangbot.factory import make_courier
 from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.room_outbox import RoomPlace
 from hangbot.fleet.servers import open_servers
-from hangbot.fleet.streams import Stream
+from hangbot.fleet.streams import Outdated, Stream
 
 __all__ = ["STEPS"]
 
@@ -59,8 +59,13 @@ class _Stores:
 
     async def store(self, writer: int) -> None:
         self.count += 1
-        last, key = self.last.get(writer, 0), str(self.count)
-        self.last[writer] = await self.stream.store(f"room-{writer}", _DATA, last=last, key=key)
+        subject, last, key = f"room-{writer}", self.last.get(writer, 0), str(self.count)
+        while self.last.get(writer, 0) == last:
+            try:
+                self.last[writer] = await self.stream.store(subject, _DATA, last=last, key=key)
+            except Outdated:  # so says a server that leads only since a moment: what is there decides
+                for found in await self.stream.read(subject, after=last, most=1):
+                    self.last[writer] = found.sequence
 
 
 @dataclass

@@ -6,8 +6,7 @@ from hangbot import App
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import OpenBot, OpenUser, RoomLog
 from tests.app.durable_app import app
-
-pytestmark = pytest.mark.timeout(30)
+from tests.bounds import WITHIN
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ async def test_it_answers(
 
     await hangfm_user.say(said)
 
-    await hangfm_room_log.expect(heard, from_=bot.chat.uid, within=5)
+    await hangfm_room_log.expect(heard, from_=bot.chat.uid, within=WITHIN)
     caplog.clear()  # of the handler that fails on purpose
 
 
@@ -58,7 +57,7 @@ async def test_a_handler_that_fails_leaves_nothing_but_what_is_said_of_it(
     await hangfm_user.say("/fail")
     await hangfm_user.say("/count")
 
-    await hangfm_room_log.expect("1", from_=bot.chat.uid, within=5)
+    await hangfm_room_log.expect("1", from_=bot.chat.uid, within=WITHIN)
     assert hangfm_room_log.texts(bot.chat.uid) == ["told: on purpose", "1"]
     caplog.clear()
 
@@ -72,7 +71,7 @@ async def test_counts_of_many_users_at_once_are_all_counted(
     for user in users:
         await user.say("/count")
 
-    await hangfm_room_log.expect("12", from_=bot.chat.uid, within=10)
+    await hangfm_room_log.expect("12", from_=bot.chat.uid, within=WITHIN)
     assert sorted(map(int, hangfm_room_log.texts(bot.chat.uid))) == list(range(1, 13))
 
 
@@ -86,7 +85,7 @@ async def test_a_moderator_may_and_waits_for_the_next_time(
         await mod.say("/skip")
     await mod.say("/count 7")
 
-    await hangfm_room_log.expect("7", from_=bot.chat.uid, within=5)
+    await hangfm_room_log.expect("7", from_=bot.chat.uid, within=WITHIN)
     assert hangfm_room_log.texts(bot.chat.uid) == ["skipped", "Wait 10 s before /skip.", "7"]
 
 
@@ -99,7 +98,7 @@ async def test_a_banned_user_is_put_out_each_time(
     hangfm_sandbox.users.set_role(bot.chat.uid or "", "moderator")
 
     await mod.say("/ban rude")
-    await hangfm_room_log.expect("banned", from_=bot.chat.uid, within=5)
+    await hangfm_room_log.expect("banned", from_=bot.chat.uid, within=WITHIN)
     assert rude.uid not in hangfm_sandbox.room
     await rude.join()
 
@@ -114,7 +113,7 @@ async def test_a_ban_of_an_app_that_is_included_holds(
     bot = await hangfm_open_bot(app=App("all").include(app))
     hangfm_sandbox.users.set_role(hangfm_sandbox.bot.uid, "moderator")
     await mod.say("/ban rude")
-    await hangfm_room_log.expect("banned", from_=bot.chat.uid, within=5)
+    await hangfm_room_log.expect("banned", from_=bot.chat.uid, within=WITHIN)
 
     await rude.join()
 

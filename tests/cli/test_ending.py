@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.bounds import WITHIN
 from tests.cli.stories import until
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def test_what_an_app_leaves_keeps_no_bot_from_its_end(code: str, bench: Bench) -
     bot.send(signal.SIGTERM)
 
     assert bot.wait() == 0, bot.err
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < WITHIN / 2
     assert "[ERROR] the app leaves what does not end (" in bot.err
     assert "Traceback" not in bot.err
     assert "delivered 0" in bot.out

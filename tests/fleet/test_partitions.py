@@ -27,6 +27,7 @@ from tests.bounds import WITHIN
 from tests.delivery.builders import message
 from tests.fleet.processes import open_quick_servers
 from tests.fleet.routes import Routes, open_routes
+from tests.fleet.storing import answered, stored
 
 T = TypeVar("T")
 STREAMS = ("KV_hangbot", "hangbot-records")
@@ -129,19 +130,6 @@ async def all_answer_reads(servers: Servers, stream: str) -> bool:
             if all(each["subject"] != subject for each in found):
                 return False
     return True
-
-
-async def answered(asking: Callable[[], Awaitable[T]]) -> T:
-    """Ask until there is an answer: a server may pass on what it is asked to one that it is cut from."""
-    async with asyncio.timeout(WITHIN):
-        while True:
-            with suppress(ClusterAway):
-                return await asking()
-
-
-async def stored(stream: Stream, subject: str, data: bytes, *, last: int, key: str) -> int:
-    """Store until that is acknowledged."""
-    return await answered(lambda: stream.store(subject, data, last=last, key=key))
 
 
 async def all_of(stream: Stream, subject: str) -> list[Entry]:

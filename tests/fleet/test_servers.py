@@ -16,6 +16,7 @@ from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.servers import find_binary, open_servers
 from tests.bounds import WITHIN
 from tests.fleet.processes import runs
+from tests.fleet.storing import stored
 
 STARTS_SERVERS = """
 import asyncio, json
@@ -68,7 +69,7 @@ async def test_a_server_that_was_killed_or_stood_still_goes_on_over_what_it_had(
         await servers.ready()
 
         async with open_cluster(parse_address(servers.address)) as cluster:
-            assert await cluster.records.store("room", b"2", last=sequence) > sequence
+            assert await stored(cluster.records, "room", b"2", last=sequence, key="2") > sequence
         assert servers.store(2).is_dir()
         last_pids = [servers.pid(number) for number in range(3)]
     assert not set(pids) & set(last_pids)

@@ -375,7 +375,7 @@ async def test_a_server_that_never_answers_the_close_holds_nothing_up(hangfm_set
         took = asyncio.get_running_loop().time() - began
 
     assert socket.ended.result().reason == "left"
-    assert took < 3
+    assert took < 9  # websockets would wait for ten seconds
 
 
 async def test_cancelled_at_any_moment_it_leaves_no_task_and_no_connection(

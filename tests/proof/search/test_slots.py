@@ -1,6 +1,7 @@
 import asyncio
 
 from pytest_hangfm.proof.search.slots import Slots
+from tests.bounds import WITHIN
 
 
 async def take_a_place(slots: Slots) -> None:
@@ -32,7 +33,7 @@ async def test_who_goes_away_while_waiting_takes_no_place() -> None:
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
 
-    async with asyncio.timeout(1), slots.take(0):
+    async with asyncio.timeout(WITHIN), slots.take(0):
         pass
 
 
@@ -45,5 +46,5 @@ async def test_a_place_that_was_given_to_who_went_at_that_moment_is_given_on() -
     gone.cancel()  # its turn has come, and it has not run since
     await asyncio.gather(gone, return_exceptions=True)
 
-    async with asyncio.timeout(1), slots.take(0):
+    async with asyncio.timeout(WITHIN), slots.take(0):
         pass
