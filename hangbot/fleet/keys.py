@@ -6,6 +6,7 @@ from typing import Final
 from unicodedata import normalize
 
 from hangbot.config import Settings
+from hangbot.text import whole
 
 __all__ = ["ENDING", "room_key", "room_name", "shown_name", "written_name"]
 
@@ -36,4 +37,4 @@ def shown_name(path: Path) -> str:
 
 def written_name(text: str) -> str:
     """Return which room is meant where an operator writes the name of it, or that of its file."""
-    return normalize("NFC", Path(text).name.removesuffix(ENDING))
+    return normalize("NFC", Path(whole(text)).name.removesuffix(ENDING))

@@ -18,6 +18,9 @@ PATIENCE: Final = 8.0
 """Seconds for which workers may disagree before that is an error: a file is changed, and each of them looks
 at its folder every three seconds; a worker is started anew, and its places are missing."""
 
+_NAMED: Final = 20
+"""Rooms that one line names."""
+
 
 class _Kind(Enum):
     """Something that can be wrong: the action that its lines have, its words, and those of its end."""
@@ -58,7 +61,9 @@ class Notices:
     def plan(self, plan: Assignment, name: Callable[[str], str]) -> None:
         """Log the rooms that are not taken, given what a room is called."""
         self._say(_Kind.REFUSED, {name(room): why for room, why in plan.refused.items()}, PATIENCE)
-        crowded = ", ".join(map(name, plan.crowded))
+        crowded = ", ".join(map(name, plan.crowded[:_NAMED]))
+        if (others := len(plan.crowded) - _NAMED) > 0:
+            crowded += f" and {others} more, which `hangbot fleet status` shows"
         why = f"no worker has a place for {crowded}: raise --most, or start another worker"
         self._say(_Kind.CROWDED, {"all rooms": why} if crowded else {}, PATIENCE)
 

@@ -148,6 +148,11 @@ class RoomLife:
             self._over.set()
         return self.end
 
+    @property
+    def serves(self) -> bool:
+        """Whether its bot has been ready, so that the room would miss it."""
+        return self._owned is not None and self._owned.ready.is_set()
+
     async def leave(self) -> None:
         """Stop the bot in order, and give the room up."""
         self.is_leaving = True

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Final
 
 from hangbot.clock import Clock
@@ -205,7 +205,7 @@ class Rooms:
     async def _hand_over(self, life: RoomLife, taken: asyncio.Event) -> None:
         """Give a room up, and wait a moment until another worker has it."""
         try:
-            async with self._leaving:
+            async with self._leaving if life.serves else nullcontext():  # what never began is left at once
                 await life.leave()
                 self.changed.set()
                 with suppress(TimeoutError):

@@ -95,6 +95,7 @@ class FleetWorld:
     """Servers, workers, and what their bots do.
 
     Attributes:
+        unready: Rooms whose bots never begin.
         ends: What the next bots of a room end with, by themselves and soon.
         acts: All that was done.
         conditions: Of all bots together.
@@ -104,6 +105,7 @@ class FleetWorld:
     skew: float = 0.0
     servers: SimulatedServers = field(init=False)
     running: dict[str, Running] = field(default_factory=dict)
+    unready: set[str] = field(default_factory=set)
     ends: dict[str, list[RoomEnd]] = field(default_factory=dict)
     acts: list[Act] = field(default_factory=list)
     conditions: Conditions = field(default_factory=Conditions)
@@ -152,6 +154,9 @@ class FleetWorld:
             return RoomEnd(FAILED, str(exc))
         owned.stop, owned.renew, owned.conditions = stop.set, records.renew, self.conditions
         note("joined")
+        if room in self.unready:
+            await stop.wait()
+            return RoomEnd()
         owned.ready.set()
         owned.say(ready=True, queued=0)
         try:

@@ -227,6 +227,7 @@ async def test_a_name_is_the_same_however_a_file_system_stores_it(folder: RoomFo
 
     assert [room.name for room in folder.rooms.values()] == ["R\u00e4ume"]
     assert written_name("rooms/Ra\u0308ume.env") == "R\u00e4ume"
+    assert written_name("R\udcc3\udca4ume") == "R\u00e4ume", "as Python has it in a C locale"
 
 
 async def test_what_is_said_of_a_file_has_an_end(folder: RoomFolder) -> None:

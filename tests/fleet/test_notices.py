@@ -51,6 +51,15 @@ def test_a_file_is_named_once(notices: Notices, caplog: pytest.LogCaptureFixture
     assert said(caplog) == ["[ERROR] red.env cannot be used: it is empty"]
 
 
+def test_a_line_names_some_of_many_rooms(notices: Notices, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+    notices.plan(Assignment(crowded=tuple(f"room-{n}" for n in range(10_000))), str)
+
+    assert "room-19 and 9980 more" in caplog.text
+    assert "room-20" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("lasts", "levels"),
     [

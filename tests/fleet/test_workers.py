@@ -122,6 +122,21 @@ def test_a_worker_that_drains_gives_all_up_shortly_and_ends() -> None:
     play(main)
 
 
+def test_a_worker_whose_bots_never_began_gives_their_rooms_up_at_once() -> None:
+    async def main(world: FleetWorld) -> None:
+        world.unready = {each.name for each in rooms(60)}
+        north = world.start("north", Files(*rooms(60)))
+        await asyncio.sleep(5)
+        north.worker.drain()
+
+        await asyncio.wait_for(north.task, 5)
+
+        assert len({act.room for act in world.acts}) < 20
+        assert world.load() == {}
+
+    play(main)
+
+
 def test_a_worker_with_nothing_left_ends_at_once() -> None:
     async def main(world: FleetWorld) -> None:
         north = world.start("north", Files(*rooms(6)))
