@@ -173,6 +173,13 @@ def test_a_file_that_cannot_be_written_leaves_no_token_behind(known: Bench) -> N
     assert list(known.folder.glob(f"{FILE}*")) == [known.folder / FILE]
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_asked(known: Bench) -> None:
+    said = known.call(*INIT, "--env-file", "no/such/folder.env")
+
+    assert (said.code, said.out) == (1, "")
+    assert "no/such/folder.env cannot be written: No such file or directory" in said.err
+
+
 @pytest.mark.usefixtures("known")
 def test_a_file_beside_it_that_leads_elsewhere_is_not_followed(folder: Path) -> None:
     elsewhere = folder / "elsewhere"
