@@ -27,7 +27,7 @@ class _Kind(Enum):
 
     FAULTY = "room_faulty", "%s cannot be used: %s", "%s has no fault any more"
     REFUSED = "room_refused", "%s is not taken anew: %s", "%s may be taken again"
-    CROWDED = "room_crowded", "%s: %s", "%s have places again"
+    CROWDED = "room_crowded", "%s: %s", "%s: that is over"
     AWAY = "folder_away", "%s are left as they are: %s", "%s: the folder can be read again"
     UNSHOWN = "folder_unshown", "%s is not shown to other workers: %s", "%s is shown to other workers again"
 
@@ -65,7 +65,7 @@ class Notices:
         if (others := len(plan.crowded) - _NAMED) > 0:
             crowded += f" and {others} more, which `hangbot fleet status` shows"
         why = f"no worker has a place for {crowded}: raise --most, or start another worker"
-        self._say(_Kind.CROWDED, {"all rooms": why} if crowded else {}, PATIENCE)
+        self._say(_Kind.CROWDED, {"rooms are left": why} if crowded else {}, PATIENCE)
 
     def no_folder(self, sentence: str) -> None:
         """Log that the folder cannot be read, which no room ends for."""

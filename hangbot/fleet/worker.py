@@ -174,7 +174,8 @@ class Worker:
         if self._view.drains(self._name, self._options.holder.run):
             self.drain()
         plan = self._view.make_plan(self._as_member())
-        self._notices.plan(plan, self._name_of)
+        if not self._draining:  # how the others share the rooms then is not its matter
+            self._notices.plan(plan, self._name_of)
         self.rooms.look(tasks, leases)
         for room in [*self._wanted()]:
             if room in asked:
