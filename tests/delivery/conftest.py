@@ -1,6 +1,7 @@
 """The outbox of a test, and another connection to its file."""
 
 import random
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from hangbot.clock import SystemClock
 from hangbot.delivery.outbox import Outbox
 from pytest_hangfm.simulation.streams import SimulatedServers
 from tests.delivery.builders import KEPT, opened
+from tests.memory import IN_MEMORY
 
 IN_BOTH: Final = ("test_commits", "test_courier", "test_inbox", "test_outbox", "test_pending")
 """Modules whose tests hold wherever an outbox is kept."""
@@ -25,6 +27,13 @@ def kept_in(request: pytest.FixtureRequest) -> Iterator[str]:
         KEPT.servers = SimulatedServers(clock, rng)
     yield kind
     KEPT.servers = None
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory, if there is room: an outbox syncs whatever it accepts."""
+    with tempfile.TemporaryDirectory(prefix="hangbot-delivery-", dir=IN_MEMORY) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
