@@ -23,9 +23,9 @@ from hangbot.system_errors import explained
 __all__ = ["COMMANDS", "dispatch", "parse"]
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "run": "Run the bot: preflight, connect, join, deliver until SIGINT or SIGTERM, drain, report.",
+    "run": "Run the bot: preflight, connect, join, deliver until a signal (INT, TERM, HUP), drain, report.",
     "demo": "Show a bot on an embedded Hang.fm in five seconds: lost, late and refused messages and all.",
-    "sandbox": "Run Hang.fm on 127.0.0.1 for any bot in any language, until SIGINT or SIGTERM.",
+    "sandbox": "Run Hang.fm on 127.0.0.1 for any bot in any language, until a signal (INT, TERM, HUP).",
     "preflight": "Make the checks that `run` makes before it connects; nothing is sent.",
     "status": "Say how the running bot is, part by part: 0 ready, 1 not ready, 3 not running or cannot tell.",
     "send": "Accept messages into the outbox; a running bot delivers them, else this command does.",

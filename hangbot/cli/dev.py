@@ -33,7 +33,7 @@ _ENDS_WITHIN: Final = 15.0
 
 
 async def run_dev(args: argparse.Namespace) -> int:
-    """Run until SIGINT or SIGTERM; raises `UsageError` where what watches files is not installed."""
+    """Run until a signal; raises `UsageError` where what watches files is not installed."""
     changes = _changes(Path.cwd())
     stop = asyncio.Event()
     try:

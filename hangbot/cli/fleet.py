@@ -9,11 +9,11 @@ from hangbot.cli.parser import CommandParser, add_common_options
 __all__ = ["COMMANDS", "add_arguments"]
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "run": "Run a worker: its share of a folder's rooms, until SIGINT or SIGTERM; then it gives them up.",
+    "run": "Run a worker: its share of a folder's rooms, until a signal (INT, TERM, HUP); then it gives them up.",
     "status": "Show the rooms, their owners and the workers.",
     "drain": "Have a worker give its rooms up and end.",
     "move": "Have another worker own a room; it also lets a room run again that was put out.",
-    "dev": "Run three NATS servers on 127.0.0.1 for trying a fleet, until SIGINT or SIGTERM.",
+    "dev": "Run three NATS servers on 127.0.0.1 for trying a fleet, until a signal (INT, TERM, HUP).",
     "check": "Ask the NATS servers for what a fleet promises; each miss says what could be lost.",
 }
 

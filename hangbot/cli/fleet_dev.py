@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; the first line on standard output is the ``ready`` line."""
+    """Serve until a signal (INT, TERM, HUP); the first line on standard output is the ``ready`` line."""
     set_up(args.log_format, args.log_level, Redactor())
     return asyncio.run(serve_until_stopped(partial(_serve, args)))
 

@@ -71,7 +71,7 @@ def own_name() -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until SIGINT or SIGTERM, then give the rooms up."""
+    """Run until a signal (INT, TERM, HUP), then give the rooms up."""
     if args.env_files:
         raise UsageError(
             "a worker runs the rooms of a folder, and --env-file names one bot",

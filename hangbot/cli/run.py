@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until SIGINT or SIGTERM."""
+    """Run until a signal (INT, TERM, HUP)."""
     if (args.dev or args.sandbox) and args.env_files:
         raise UsageError(
             f"--{'dev' if args.dev else 'sandbox'} runs on a sandbox of its own,"

@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; the first line on standard output is the ``ready`` line."""
+    """Serve until a signal (INT, TERM, HUP); the first line on standard output is the ``ready`` line."""
     _check(args)
     set_up(args.log_format, args.log_level, Redactor())
     logging.getLogger("hangbot.sandbox").setLevel(args.log_level.upper())
