@@ -9,7 +9,7 @@ from hangbot.cli.parser import CommandParser, add_common_options
 __all__ = ["COMMANDS", "add_arguments"]
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "run": "Run a worker: its share of a folder's rooms, until a signal (INT, TERM, HUP); then it gives them up.",
+    "run": "Run a worker: its share of a folder's rooms; a signal (INT, TERM, HUP) has it give them up.",
     "status": "Show the rooms, their owners and the workers.",
     "drain": "Have a worker give its rooms up and end.",
     "move": "Have another worker own a room; it also lets a room run again that was put out.",
