@@ -34,7 +34,7 @@ async def test_a_canary_that_is_not_stored_is_a_loss_and_says_so(bench: Bench) -
 async def test_a_canary_that_stays_is_warned_about(bench: Bench) -> None:
     muid = "canary-00000000-0000-4000-8000-000000000002"  # the first id is the client's own
     found_again = {"data": {"id": "7", "muid": muid, "sentAt": 1}}
-    bench.fault("chat.send", status=201, body={"data": {"no": "number"}})
+    bench.fault("chat.send", status=201, body={"data": {"muid": muid}})
     bench.fault("chat.lookup", status=200, body=found_again)
 
     found = await bench.check("canary", rng=FixedRng())
