@@ -228,7 +228,7 @@ class RecordWriter:
                 return True
             if not await self._store(data, key):
                 return False
-        records.replica.commit()
+        records.replica.keep()
         for job in batch:
             resolve(job, self._translate)
         return True

@@ -43,15 +43,13 @@ class _Table:
 
 
 class Replica:
-    """The rows of one room, as an SQLite database in memory.
-
-    Attributes:
-        database: The connection.
-    """
+    """The rows of one room, as an SQLite database in memory."""
 
     def __init__(self) -> None:
-        self.database = connect_in_memory()
-        self._tables = {table.name: table for table in _tables(self.database)}
+        self._database = connect_in_memory()
+        self._is_kept = False
+        """Whether what the open transaction has changed is kept, and only its end is missing."""
+        self._tables = {table.name: table for table in _tables(self._database)}
         self._touched: dict[tuple[str, ...], set[str]] = defaultdict(set)
         """Of each row, by its table and its name: the columns that were changed, an empty one for all.
 
@@ -59,9 +57,18 @@ class Replica:
         """
         self._note_changes()
 
+    @property
+    def database(self) -> sqlite3.Connection:
+        """The connection, with nothing open but what is not kept yet."""
+        if self._is_kept:
+            self._is_kept = False
+            self._database.execute("COMMIT")
+        return self._database
+
     def close(self) -> None:
         """Forget all; closing twice is harmless."""
-        self.database.close()
+        self._is_kept = False
+        self._database.close()
 
     def changes(self) -> tuple[list[Rows], list[Rows]]:
         """Return what the open transaction has changed: rows that are there, and rows that are gone."""
@@ -81,11 +88,14 @@ class Replica:
             [Rows(name, self._tables[name].key, rows) for name, rows in gone.items()],
         )
 
-    def commit(self) -> None:
-        """Keep what the open transaction has changed."""
+    def keep(self) -> None:
+        """Keep what the open transaction has changed.
+
+        It ends before the database is used again: nobody else sees it, and whoever waits for it does not wait
+        for that.
+        """
         self._touched.clear()
-        if self.database.in_transaction:
-            self.database.execute("COMMIT")
+        self._is_kept = self._database.in_transaction
 
     def roll_back(self) -> None:
         """Undo what the open transaction has changed."""
@@ -103,7 +113,7 @@ class Replica:
                     self._remove(rows)
                 for rows in record.rows:
                     self._write(rows)
-                self.commit()
+                self.keep()
             except BaseException:
                 self.roll_back()
                 raise
@@ -150,7 +160,7 @@ class Replica:
     def _note_changes(self) -> None:
         run = self.database.execute
         run("PRAGMA recursive_triggers = ON")  # a row that gives way to another is noted as well
-        self.database.create_function("touched", -1, self._note)
+        self._database.create_function("touched", -1, self._note)
         for table in self._tables.values():
             new, old = table.key_of("new"), table.key_of("old")
             events = [("INSERT", new, ""), ("DELETE", old, "")]

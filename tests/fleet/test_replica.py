@@ -76,12 +76,26 @@ def test_the_rows_of_a_reader_and_of_records_written_anew_are_the_writers(batche
             run_batch(writer.database, jobs, commit=False)  # what fails undoes its own
             assert all(isinstance(job.error, HangbotError | None) for job in jobs)
             take(reader, *writer.changes())
-            writer.commit()
+            writer.keep()
 
             assert all_of(reader) == all_of(writer)
         for rows in writer.all_rows():
             take(anew, [rows], [])
         assert all_of(anew) == all_of(writer)
+
+
+def test_what_is_kept_is_undone_by_nothing_that_comes_after_it() -> None:
+    refused = partial(put_sql.put, texts=[put_sql.NewMessage([message("a", "other words")], 2.0)])
+    with replica() as rows:
+        run_batch(rows.database, [Job(put("a", 1), writes=True, done=None)], commit=False)
+        rows.keep()
+
+        rows.roll_back()
+        run_batch(rows.database, [Job(refused, writes=False, done=None)])
+        run_batch(rows.database, [Job(put("b", 1), writes=True, done=None)], commit=False)
+        rows.roll_back()
+
+        assert [key for (key,) in rows.database.execute("SELECT id FROM message")] == ["a"]
 
 
 @contextmanager
