@@ -91,8 +91,8 @@ class Replica:
     def keep(self) -> None:
         """Keep what the open transaction has changed.
 
-        It ends before the database is used again: there is no other connection, and what waits for a job does not
-        wait for that.
+        It ends before the database is used again: there is no other connection, and what waits for a job does
+        not wait for that.
         """
         self._touched.clear()
         self._is_kept = self._database.in_transaction
