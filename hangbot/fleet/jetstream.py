@@ -1,9 +1,10 @@
 """What JetStream is asked and how its answers are read: subjects, headers, JSON. PURE."""
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
+
+from pydantic_core import from_json
 
 from hangbot.errors import HangbotError, OutboxDiskFull
 from hangbot.fleet.refusals import ClusterRefused, ClusterUnfit
@@ -112,7 +113,7 @@ def store_headers(
 def parsed(answer: Answer) -> dict[str, Any]:
     """Read an answer of the JetStream API; one that is not readable counts as missing."""
     try:
-        found = json.loads(answer.data)
+        found = from_json(answer.data)
     except ValueError:
         found = None
     if not isinstance(found, dict):

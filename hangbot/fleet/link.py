@@ -166,10 +166,12 @@ class Link:
         came: list[Answer] | None = None,
         largest: float = math.inf,
     ) -> list[Answer]:
-        within = self.within if within is None else within
-        end = self.clock.now() + within
-        session = await self._connected()
-        left = end - self.clock.now()
+        within = left = self.within if within is None else within
+        session = self._session
+        if session is None or not session.is_connected:
+            begun = self.clock.now()
+            session = await self._connected()
+            left -= self.clock.now() - begun
         pending = self._pending.expect(subject, within=left, several=several, came=came, largest=largest)
         try:
             await session.publish(subject, data, pending.word, headers)
