@@ -28,6 +28,8 @@ REAL_TIME: Final[Mapping[str, tuple[str, ...]]] = {
         "loop.time",
     ),
     "hangbot/cli/signals.py": ("loop.time",),
+    # below it is nats-py, which knows no other time; a simulation has a cluster of its own
+    "hangbot/fleet/pending.py": ("loop.call_at", "loop.time"),
     # without a time: what ends it is the withdrawal of the permit
     "hangbot/hangfm/permit.py": ("asyncio.timeout",),
     # a test waits for what comes over the wires: in real time, whatever time it is in the sandbox

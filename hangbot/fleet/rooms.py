@@ -96,9 +96,13 @@ class Rooms:
                 taken.set()
         for room in [*self._unheld()]:
             if self._is_anothers(leases.get(room)):
-                words = "[FLEET] %s was taken by another worker meanwhile: its bot here ends"
-                logger.warning(words, self.lives[room].config.name, extra={"action": "room_left"})
-                self.lives[room].lost()
+                life = self.lives[room]
+                logger.warning(
+                    "[FLEET] %s was taken by another worker meanwhile: its bot here ends",
+                    life.config.name,
+                    extra={"action": "room_left"},
+                )
+                life.lost()
             else:
                 self._begin(tasks, room, leases.get(room), None)
 

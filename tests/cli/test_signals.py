@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,8 @@ from tests.bounds import WITHIN
 from tests.cli.stories import is_a_send, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cli.conftest import Bench, Command
 
 STRAY: Final = ("Traceback", "Exception ignored", "never retrieved")
@@ -61,12 +64,19 @@ def test_signals_within_a_second_are_one_and_the_bot_drains(again: int, bench: B
     assert_no_stray(bot)
 
 
-def test_a_bot_drains_when_its_terminal_goes_and_under_nohup_goes_on(bench: Bench) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@contextmanager
+def hangup(handler: signal.Handlers) -> Iterator[None]:
+    """Start what is started in the block with or without `nohup`, however these tests were started."""
+    before = signal.signal(signal.SIGHUP, handler)
     try:
-        kept = bench.start("run", env={"HANGBOT_OUTBOX": "kept.sqlite3"})
+        yield
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_bot_drains_when_its_terminal_goes_and_under_nohup_goes_on(bench: Bench) -> None:
+    with hangup(signal.SIG_IGN):
+        kept = bench.start("run", env={"HANGBOT_OUTBOX": "kept.sqlite3"})
     until(kept, lambda: "running: in " in kept.err)
     kept.send(signal.SIGHUP)
     bench.hear("still here?")
@@ -74,7 +84,8 @@ def test_a_bot_drains_when_its_terminal_goes_and_under_nohup_goes_on(bench: Benc
     kept.send(signal.SIGTERM)
     assert kept.wait() == 0, kept.err
 
-    bot = bench.start("run")
+    with hangup(signal.SIG_DFL):
+        bot = bench.start("run")
     until(bot, lambda: "running: in " in bot.err)
     bot.send(signal.SIGHUP)
 
