@@ -204,7 +204,3 @@ class CountedStream:
     async def notify(self, subject: str, sequence: int) -> None:
         """Notify others of what is stored."""
         await self._stream.notify(subject, sequence)
-
-    def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
-        """Hear what others notify of."""
-        return self._stream.notified(subject, notice)

@@ -84,15 +84,12 @@ class StreamNames(NamedTuple):
     Attributes:
         stream: The stream's name.
         prefix: Before each subject.
-        heard: Before it where what was stored is published once more, for a fifth of what storing costs the
-            servers; empty: it is not.
-        notified: Before it where a writer notifies others of what it has stored; empty: none does.
+        heard: Before it where writers notify others of what they have stored; empty: none does.
     """
 
     stream: str
     prefix: str
     heard: str = ""
-    notified: str = ""
 
 
 def store_headers(

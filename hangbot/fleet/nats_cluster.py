@@ -184,17 +184,13 @@ class NatsStream:
         if "error" in found:
             raise error_of(found)
 
-    def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
-        """Hear of what is stored; see there. The servers say it once more, behind the storing."""
-        return self._link.hearing(self._names.heard + subject, notice)
-
     async def notify(self, subject: str, sequence: int) -> None:
         """Notify others of what is stored; see there."""
-        await self._link.notify(self._names.notified + subject, notice_headers(sequence))
+        await self._link.notify(self._names.heard + subject, notice_headers(sequence))
 
-    def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
-        """Hear what others notify of; see there. Earlier versions did not: a look finds what they stored."""
-        return self._link.hearing(self._names.notified + subject, notice)
+    def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
+        """Hear what others notify of; see there."""
+        return self._link.hearing(self._names.heard + subject, notice)
 
     async def _direct(self, body: dict[str, Any]) -> list[Answer]:
         link, asked, data = self._link, f"$JS.API.DIRECT.GET.{self._names.stream}", json.dumps(body).encode()

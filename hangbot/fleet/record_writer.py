@@ -24,8 +24,6 @@ _MOST_AT_ONCE: Final = 256
 _AGAIN_AFTER: Final = 0.1
 _SHOWN_AFTER: Final = 2.0
 """Seconds without an answer after which nothing is accepted any more: as long as an owner may act."""
-_LOOK_EVERY: Final = 5.0
-"""Seconds after which the cluster is asked for what others wrote, whatever was heard."""
 _BEHIND_FOR: Final = 30.0
 """Seconds after which there is nothing newer to be read, where a store was refused for it: a server that is
 cut from the others may take itself for the leader for 20, and refuses what they have stored meanwhile."""
@@ -40,6 +38,7 @@ class RecordWriter:
         clock: Measures and waits.
         begin: Reads them for the first time.
         on_away: Is called when the cluster does not answer, and with ``False`` when it does again.
+        look_every: Seconds after which the cluster is asked for what others wrote, whatever was heard.
         on_others: Is called when something was read that another one wrote.
         patience: Seconds for which the cluster is waited for.
         translate: Translates errors of the database.
@@ -51,6 +50,7 @@ class RecordWriter:
         clock: Clock,
         *,
         begin: Callable[[], Awaitable[None]],
+        look_every: float,
         on_away: Callable[[bool], None] = lambda _: None,
         on_others: Callable[[], None] = lambda: None,
         patience: float = math.inf,
@@ -59,6 +59,7 @@ class RecordWriter:
         self._records = records
         self._clock = clock
         self._begin = begin
+        self._look_every = look_every
         self._on_away = on_away
         self._on_others = on_others
         self._patience = patience
@@ -174,7 +175,7 @@ class RecordWriter:
     async def _look_now_and_then(self) -> None:
         while True:
             known = self._records.last
-            await self._clock.sleep(_LOOK_EVERY)
+            await self._clock.sleep(self._look_every)
             if self._records.last == known:  # what is stored meanwhile is behind all that others stored
                 self.look()
 

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from typing import Final
 
 from hangbot.clock import Clock, SystemClock
 from hangbot.delivery.place import OutboxPlace
@@ -15,6 +16,11 @@ from hangbot.health import AT_ONCE, Conditions
 from hangbot.ids import SYSTEM_RNG, Rng, new_id
 
 __all__ = ["RoomPlace"]
+
+_OWNER_LOOKS: Final = 5.0
+"""Seconds between an owner's looks at what others stored: it is notified of that, if no hint is lost."""
+_OTHERS_LOOK: Final = 0.2
+"""The same of others, as long as a command takes: an owner, who stores most, notifies none."""
 
 
 class RoomPlace(OutboxPlace):
@@ -48,7 +54,6 @@ class RoomPlace(OutboxPlace):
         self._clock = clock or SystemClock()
         self.conditions = Conditions(self._clock.now, AT_ONCE)
         self._cluster = cluster
-        self._hearing = cluster.records.hearing if fence is None else cluster.records.notified
         own = new_id(rng)
         numbers = itertools.count(1)
         self._records = RoomRecords(
@@ -58,6 +63,7 @@ class RoomPlace(OutboxPlace):
             self._records,
             self._clock,
             begin=self._records.catch_up if fence is None else self._records.take_over,
+            look_every=_OTHERS_LOOK if fence is None else _OWNER_LOOKS,
             on_away=self._show_away,
             on_others=self._give_notice,
             patience=patience,
@@ -81,7 +87,9 @@ class RoomPlace(OutboxPlace):
             OutboxTaken: Another one has the room.
             OutboxUnusable: A record cannot be read.
         """
-        await self._held.enter_async_context(self._hearing(self._records.room, self._writer.look))
+        await self._held.enter_async_context(
+            self._cluster.records.hearing(self._records.room, self._writer.look)
+        )
         await self._writer.open()
         self._is_open = True
 

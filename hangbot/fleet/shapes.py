@@ -37,9 +37,7 @@ def register_names(fleet: str) -> StreamNames:
 
 def records_names(fleet: str) -> StreamNames:
     """Return the names of the records."""
-    return StreamNames(
-        f"{fleet}-records", f"{fleet}.records.", f"{fleet}.stored.records.", f"{fleet}.notified.records."
-    )
+    return StreamNames(f"{fleet}-records", f"{fleet}.records.", f"{fleet}.stored.records.")
 
 
 def asked_prefix(fleet: str) -> str:
@@ -69,12 +67,7 @@ def shape(names: StreamNames, *, known: float, newest_only: bool) -> Shape:
         "allow_msg_ttl": newest_only,
         **({"subject_delete_marker_ttl": MARK_SECONDS * _S} if newest_only else {}),
         "metadata": {_MARK: _FORM},
-        **({"republish": _republished(names)} if names.heard else {}),
     }
-
-
-def _republished(names: StreamNames) -> Shape:
-    return {"src": f"{names.prefix}>", "dest": f"{names.heard}>", "headers_only": True}
 
 
 def wrong_with(found: Mapping[str, Any], wanted: Shape) -> OutboxUnusable | OutboxOfAnother | None:

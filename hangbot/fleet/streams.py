@@ -92,19 +92,13 @@ class Stream(Protocol):
     async def forget(self, subject: str, *, before: int) -> None:
         """Remove the records under a subject that have a smaller sequence."""
 
-    def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
-        """Give something on the loop the sequence of each record that is stored there: a hint.
-
-        It may be lost; 0 stands for any that may have been. The register is only looked at.
-        """
-
     async def notify(self, subject: str, sequence: int) -> None:
-        """Notify those who are `notified` of a record that was stored: a hint as well."""
+        """Have those who hear of a subject know of a record that was stored."""
 
-    def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
-        """Give something on the loop the sequence of what others `notify` of, as `hearing` does of all.
+    def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
+        """Give something on the loop the sequence of each record that others `notify` of: a hint.
 
-        Who stores nearly all of the records itself need not hear of each.
+        It may be lost; 0 stands for any that may have been.
         """
 
 

@@ -7,7 +7,7 @@ request is carried out later or never, reads are behind, hints are not given, th
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -21,8 +21,6 @@ from pytest_hangfm.simulation.stream_servers import ServedStream
 __all__ = ["CALM", "SimulatedCluster", "SimulatedServers", "SimulatedStream", "Weather"]
 
 T = TypeVar("T")
-_Listeners = dict[tuple[ServedStream, str], list[Callable[[int], None]]]
-"""Those who hear, by the subject."""
 _WITHIN: Final = 2.0
 """Seconds until a call gives up."""
 _LATE: Final = 10.0
@@ -75,10 +73,8 @@ class SimulatedServers:
         self.records = ServedStream(clock, rng, keys=keys, marks=marks)
         self.answering: dict[str, AnswerOwner] = {}
         """What answers for each room."""
-        self.heard: _Listeners = {}
-        """Those who hear what is stored under a subject."""
-        self.notified: _Listeners = {}
-        """Those who hear what others notify of there."""
+        self.heard: dict[tuple[ServedStream, str], list[Callable[[int], None]]] = {}
+        """Those who hear what others notify of under a subject."""
 
 
 class SimulatedCluster:
@@ -143,12 +139,8 @@ class SimulatedStream:
         if len(data) > self.largest:
             raise ValueError(f"{len(data)} bytes are more than {self.largest}")
 
-        def done() -> int:
-            sequence = self._served.store(subject, data, last=last, key=key, seconds=seconds)
-            self._hint(self._cluster.servers.heard, subject, sequence)
-            return sequence
-
-        return await self._ask(f"whether {subject} is stored", done)
+        store = partial(self._served.store, subject, data, last=last, key=key, seconds=seconds)
+        return await self._ask(f"whether {subject} is stored", store)
 
     async def newest(self, subjects: Sequence[str]) -> list[Entry]:
         """Return the newest records under subjects, maybe of a moment ago."""
@@ -163,30 +155,23 @@ class SimulatedStream:
         """Remove the older records under a subject."""
         await self._ask("a removal", partial(self._served.forget, subject, before=before))
 
-    def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
-        """Give something the sequence of what is stored under a subject, if the hint arrives."""
-        return self._listening(self._cluster.servers.heard, subject, notice)
-
     async def notify(self, subject: str, sequence: int) -> None:
-        """Give it to those who are notified, if the hint leaves."""
-        if not self._cluster.away:
-            self._hint(self._cluster.servers.notified, subject, sequence)
-
-    def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
-        """Give something what others notify of, if the hint arrives."""
-        return self._listening(self._cluster.servers.notified, subject, notice)
+        """Notify those who hear of a subject, if the hint leaves."""
+        if self._cluster.away:
+            return
+        for heard in list(self._cluster.servers.heard.get((self._served, subject), ())):
+            heard(sequence)
 
     @asynccontextmanager
-    async def _listening(
-        self, where: _Listeners, subject: str, notice: Callable[[int], None]
-    ) -> AsyncIterator[None]:
+    async def hearing(self, subject: str, notice: Callable[[int], None]) -> AsyncIterator[None]:
+        """Give something the sequence of what others notify of, if the hint arrives."""
         own = contextvars.copy_context()  # a paused process hears nothing
 
         def heard(sequence: int) -> None:
             if not self._cluster.away and self._draw() >= self._cluster.weather.unheard:
                 asyncio.get_running_loop().call_soon(notice, sequence, context=own)
 
-        listeners = where.setdefault((self._served, subject), [])
+        listeners = self._cluster.servers.heard.setdefault((self._served, subject), [])
         listeners.append(heard)
         try:
             yield
@@ -226,10 +211,6 @@ class SimulatedStream:
         if isinstance(result, Outdated):
             raise result
         return result
-
-    def _hint(self, where: _Listeners, subject: str, sequence: int) -> None:
-        for heard in list(where.get((self._served, subject), ())):
-            heard(sequence)
 
     def _behind(self) -> float:
         return self._draw() * self._cluster.weather.stale

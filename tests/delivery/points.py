@@ -192,6 +192,3 @@ class PointedStream:
     async def notify(self, subject: str, sequence: int) -> None:
         await self.live()
         await self.stream.notify(subject, sequence)
-
-    def notified(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
-        return self.stream.notified(subject, notice)

@@ -139,14 +139,14 @@ async def test_an_earlier_owner_can_write_nothing(servers: SimulatedServers) -> 
 async def test_an_owner_hears_of_others_and_not_of_itself(
     servers: SimulatedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hangbot.fleet.record_writer._LOOK_EVERY", 10 * WITHIN)
+    monkeypatch.setattr("hangbot.fleet.room_outbox._OWNER_LOOKS", 10 * WITHIN)
     heard: list[str] = []
     async with opened(reached(servers), fence=7) as earlier, opened(reached(servers)) as command:
         with earlier.place.noticing(lambda: heard.append("something")):
             await earlier.put([message("mine")], 1.0)
             async with asyncio.timeout(WITHIN):
-                while not await command.rows():
-                    pass  # it has heard of it
+                while not await command.rows():  # noqa: ASYNC110  there is no event to wait for: it looks
+                    await asyncio.sleep(0.01)
             own = [*heard]
 
             await command.put([message("another's")], 2.0)

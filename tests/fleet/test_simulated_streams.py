@@ -168,7 +168,7 @@ async def test_away_nothing_is_asked(world: World) -> None:
     assert world.standing("lease.a") == []
 
 
-async def test_a_hint_is_given_for_what_another_one_stores_unless_it_is_lost(world: World) -> None:
+async def test_a_hint_is_given_of_what_another_one_notifies_of_unless_it_is_lost(world: World) -> None:
     hears, deaf, other = world.reached(), world.reached(Weather(unheard=1)), world.reached()
     heard: list[str] = []
 
@@ -176,10 +176,10 @@ async def test_a_hint_is_given_for_what_another_one_stores_unless_it_is_lost(wor
         hears.records.hearing("room", lambda _: heard.append("hears")),
         deaf.records.hearing("room", lambda _: heard.append("deaf")),
     ):
-        await other.records.store("room", b"1", last=0)
-        await other.records.store("another", b"1", last=0)
+        await other.records.notify("room", 1)
+        await other.records.notify("another", 2)
         await world.clock.sleep(0)
-    await other.records.store("another", b"2", last=2)
+    await other.records.notify("room", 3)
 
     assert heard == ["hears"]
 

@@ -173,31 +173,13 @@ async def test_what_is_forgotten_is_gone_and_the_rest_stays(reached: Reached) ->
     assert await records.store("room", b"", last=sequences[-1])
 
 
-async def test_what_is_stored_is_heard_of(reached: Reached) -> None:
+async def test_what_another_one_notifies_of_is_heard(reached: Reached) -> None:
     heard: list[int] = []
 
     async def came() -> bool:
         return bool(heard)
 
     async with reached.other.records.hearing("room", heard.append):
-        await reached.one.records.store("room-2", b"", last=0)
-        with pytest.raises(Outdated):
-            await reached.one.records.store("room", b"", last=7)
-        assert not heard
-        first = await reached.one.records.store("room", b"", last=0)
-        await reached.until(came)
-    await reached.one.records.store("room", b"", last=first)
-
-    assert heard == [first]
-
-
-async def test_what_another_one_notifies_of_is_heard_where_not_all_is(reached: Reached) -> None:
-    heard: list[int] = []
-
-    async def came() -> bool:
-        return bool(heard)
-
-    async with reached.other.records.notified("room", heard.append):
         first = await reached.one.records.store("room", b"", last=0)
         second = await reached.one.records.store("room", b"", last=first)
         await reached.one.records.notify("room-2", 5)
