@@ -121,7 +121,7 @@ class RecordWriter:
         job = Job(work, writes, done, patient, shared, item, lasting=lasting)
         if writes and not patient and self._away:
             self._fail([job], self._away_error())
-        elif not writes and not self._busy and not self._jobs:
+        elif not writes and not self._busy and not self._jobs and self._heard is None:
             run_batch(self._records.replica.database, [job])
             resolve(job, self._translate)
         else:
