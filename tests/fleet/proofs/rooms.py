@@ -14,7 +14,10 @@ from hangbot.sandbox.gateway.call import is_for_gateway
 from hangbot.sandbox.services import ServiceName
 from tests.fleet.proofs.acts import WORKER, Acts
 
-__all__ = ["APP", "FleetRoom", "FleetRooms", "open_rooms"]
+__all__ = ["APP", "NOT_THERE", "FleetRoom", "FleetRooms", "open_rooms"]
+
+NOT_THERE: Final = "127.0.0.1:9"
+"""A server that files and workers name alike, each beside its own ways to the servers: so it is one fleet."""
 
 APP: Final = """
 from contextlib import suppress

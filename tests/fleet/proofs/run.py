@@ -18,7 +18,7 @@ from tests.fleet.proofs.disturbances import Disturbances
 from tests.fleet.proofs.judge import arrivals, timeline, trespasses
 from tests.fleet.proofs.lag import Lag
 from tests.fleet.proofs.ownership import Ownership
-from tests.fleet.proofs.rooms import FleetRooms, open_rooms
+from tests.fleet.proofs.rooms import NOT_THERE, FleetRooms, open_rooms
 from tests.fleet.proofs.takeovers import Takeover, figures_of_takeovers, slowest, takeovers
 from tests.fleet.proofs.workers import WorkerProcess, open_workers
 from tests.fleet.routes import Routes, open_routes
@@ -104,7 +104,7 @@ async def prove(folder: Path, sizes: Sizes, seed: int, *, upgrade: Path | None =
     async with (
         open_routes() as routes,
         open_servers(folder=folder / "servers", route=routes) as servers,
-        open_rooms(folder / "rooms", sizes.rooms, f"{servers.address}/{_FLEET}") as rooms,
+        open_rooms(folder / "rooms", sizes.rooms, f"{servers.address},{NOT_THERE}/{_FLEET}") as rooms,
         Ownership.watching(f"{servers.address}/{_FLEET}") as ownership,
         open_workers(_WORKERS, rooms, servers, _FLEET, folder / "logs") as workers,
     ):

@@ -16,7 +16,7 @@ from hangbot.fleet.servers import open_servers
 from hangbot.fleet.wishes import move_room
 from tests.bounds import WITHIN
 from tests.fleet.proofs.ownership import Ownership
-from tests.fleet.proofs.rooms import open_rooms
+from tests.fleet.proofs.rooms import NOT_THERE, open_rooms
 from tests.fleet.proofs.run import Sizes, prove
 from tests.fleet.proofs.workers import open_workers
 
@@ -71,7 +71,7 @@ async def test_an_older_worker_names_the_rooms_that_it_cannot_read_and_serves_th
         (tmp_path / name).mkdir()
     async with (
         open_servers(folder=tmp_path / "servers") as servers,
-        open_rooms(tmp_path / "rooms", 4, f"{servers.address}/{_FLEET}") as rooms,
+        open_rooms(tmp_path / "rooms", 4, f"{servers.address},{NOT_THERE}/{_FLEET}") as rooms,
         Ownership.watching(f"{servers.address}/{_FLEET}") as ownership,
         open_cluster(parse_address(f"{servers.address}/{_FLEET}")) as cluster,
         open_workers(2, rooms, servers, _FLEET, tmp_path / "logs") as (older, newer),

@@ -14,7 +14,7 @@ from hangbot.exit_codes import CANNOT_TELL
 from hangbot.fleet.servers import Servers
 from tests.bounds import WITHIN
 from tests.fleet.forwarder import Forwarder
-from tests.fleet.proofs.rooms import FleetRooms
+from tests.fleet.proofs.rooms import NOT_THERE, FleetRooms
 
 __all__ = ["WorkerProcess", "open_workers"]
 
@@ -62,7 +62,7 @@ class WorkerProcess:
         self.faults: list[str] = []
         self._folder, self._logs = folder, logs
         self._env = {
-            "HANGBOT_OUTBOX": f"nats://{','.join(each.address for each in nats)}/{fleet}",
+            "HANGBOT_OUTBOX": f"nats://{','.join(each.address for each in nats)},{NOT_THERE}/{fleet}",
             "SOCKET_SERVER_URL": f"http://{room.address}",
             "OPENCHAT_BASE_URL": f"http://{chat.address}",
             "TTFM_GATEWAY_BASE_URL": f"http://{chat.address}",
