@@ -94,7 +94,7 @@ class Position:
         self._unwritten: set[int] = set()
         # Pages begin with a row that is known, and low may be an id of none: one less than a line that waits.
         self.verified = max((seen.id for seen in self._seen if seen.id <= marks.low), default=marks.low)
-        self.newest = max(self.newest, *self._heard, 0)
+        # What was handled behind low is not the newest that is known: rows before it wait to be read.
 
     @classmethod
     def behind(cls, rows: Sequence[ChatMessage], elsewhere: Overtaken = nothing_known) -> Self:

@@ -54,6 +54,22 @@ class Disk:
 # -- one thing at a time
 
 
+def test_an_answer_of_an_earlier_life_does_not_pass_for_the_newest_row_while_lines_before_it_wait() -> None:
+    lines, answer = [row(49, "one"), row(50, "two")], row(60, "the answer", sender="me")
+    before = position_behind(row(48, "old"))
+    disk = Disk()
+    disk.begin(before)
+    for line in lines:
+        before.give(line)
+    before.see(answer, done=True)
+    disk.write(before)
+
+    position = disk.read()
+
+    assert (position.verified, position.newest) == (48, 48)  # so a list that ends with the answer shows more
+    assert [line for line in (*lines, answer) if position.is_new(line)] == lines
+
+
 def test_a_thousand_lines_that_wait_make_the_next_no_dearer() -> None:
     compared = list[int]()
 
