@@ -60,7 +60,7 @@ test: $(VENV)/.dev ## the whole suite but the slow proofs
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not interop" --hangfm-target=sandbox $(ARGS)
 
 # One at a time, the longest first; two processes more than cores, since half of the proofs wait most of the time.
-prove: PROVERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+prove: PROVERS ?= $(shell getconf _NPROCESSORS_ONLN)
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
 	$(BIN)/python -m pytest -n $(PROVERS) --dist load --maxschedchunk 1 -m "slow and not interop" --hangfm-target=sandbox $(ARGS)
 
