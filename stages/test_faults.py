@@ -213,7 +213,7 @@ MORE: Final = (
         "history is 503 for 150 s", while_it_lasts("chat.history", "status", status=503), 150.0, may=("chat",)
     ),
     Trouble("history is a page for 150 s", while_it_lasts("chat.history", "garbage"), 150.0, may=("chat",)),
-    Trouble("three sends are 503", once("chat.send", "status", 3, status=503)),
+    Trouble("two sends are 503", once("chat.send", "status", 2, status=503)),
     Trouble("a send is cut before it is stored", once("chat.send", "cut_before_store")),
     Trouble("a send hangs", once("chat.send", "hang")),
     Trouble("sends are slow", once("chat.send", "delay", 5, ms=3_000)),

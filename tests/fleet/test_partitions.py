@@ -296,7 +296,7 @@ async def test_an_owner_accepts_nothing_through_a_server_that_is_cut_off(
 
         assert {type(each) for each in said} <= {ClusterAway, AnswerMissing, OutboxTaken}
         with pytest.raises(OutboxTaken):
-            await north.put([message("late")], 5.0)
+            await answered(lambda: north.put([message("late")], 5.0))
         reader = await stack.enter_async_context(outbox(parted.alone))
         keys = [row.message.id for row in await reader.rows()]
         assert keys == ["before", "south 0", "south 1", "south 2", "after"]
