@@ -14,9 +14,13 @@ from hangbot.bot.events import SongStarted, UserJoined
 from hangbot.delivery.message import Outgoing, split
 from hangbot.delivery.record import Settlement
 from hangbot.errors import ConfigError, HangbotError, UsageError
+from hangbot.given_file import read_given
+from hangbot.system_errors import remedy_for
 
 __all__ = ["app_of_file"]
 
+_LARGEST: Final = 1_048_576
+"""Bytes of such a file."""
 _GREETS_AFTER: Final = 2.0
 """Seconds until a user is greeted, so that the profile has come."""
 _VOTES_AFTER: Final = 5.0
@@ -67,9 +71,10 @@ def app_of_file(path: Path) -> App:
 
 def _read(path: Path) -> _Written:
     try:
-        written = _Written.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        written = _Written.model_validate(tomllib.loads(read_given(path, most=_LARGEST).decode("utf-8-sig")))
     except OSError as exc:
-        raise ConfigError(f"{path} cannot be read: {exc.strerror}", remedy="Give it to this user.") from None
+        remedy = remedy_for(exc) or "Name another file."
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}", remedy=remedy) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
         raise ConfigError(f"{path} is no TOML: {exc}", remedy="Correct that place.") from None
     except ValidationError as exc:

@@ -7,10 +7,7 @@ keeps the last value of a name given twice, skips a line that it cannot read, an
 """
 
 import errno
-import os
 import re
-import select
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
@@ -20,14 +17,12 @@ from typing import Final
 
 from dotenv.parser import Binding, parse_stream
 
-from hangbot.clock import SystemClock
 from hangbot.errors import ConfigError
+from hangbot.given_file import PATIENCE, read_given
 
 __all__ = ["Entry", "EnvFile", "location", "may_show", "quoted", "read_env_file"]
 
 LARGEST: Final = 65_536
-PATIENCE: Final = 30.0
-"""Seconds to wait for a pipe: its writer may have to ask a vault first."""
 BOM: Final = "\ufeff"
 
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
@@ -128,7 +123,7 @@ class _Fault:
 
 def _text(path: Path, patience: float) -> str:
     try:
-        data = _bytes(path, patience)
+        data = read_given(path, most=LARGEST, patience=patience)
     except FileNotFoundError as exc:
         remedy = (
             "Run `hangbot init`, which writes it; where nobody can answer its questions (CI, a container) "
@@ -141,8 +136,11 @@ def _text(path: Path, patience: float) -> str:
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not a path"
         remedy = "Let the user that runs the bot read it (its owner, and `chmod 600`), or name another file."
-        raise _unusable(f"{path} cannot be read: {reason}", remedy) from exc
-    if len(data) > LARGEST:
+        if not isinstance(exc, OSError) or exc.errno != errno.EFBIG:
+            raise _unusable(f"{path} cannot be read: {reason}", remedy) from exc
+        data = None
+    # Raised outside the handlers, so that the bytes, which may hold a secret, do not travel with the error.
+    if data is None:
         remedy = "Name the configuration file with --env-file."
         raise _unusable(f"{path} is larger than {LARGEST} bytes: no configuration file", remedy)
     try:
@@ -151,43 +149,11 @@ def _text(path: Path, patience: float) -> str:
         before = None if end < 0 else text[:end]
     except UnicodeDecodeError as exc:
         before = data[: exc.start].decode("utf-8")
-    # Raised outside the handler, so that the bytes, which may hold a secret, do not travel with the error.
     if before is not None:
         line = len(_NEWLINE.findall(before)) + 1
         raise _unusable(f"{location(path, line)} is not UTF-8 text", f"Save {path} as UTF-8 text.")
     # After a line that it cannot read, python-dotenv counts a CR LF as two lines.
     return _NEWLINE.sub("\n", text)
-
-
-def _bytes(path: Path, patience: float) -> bytes:
-    """Read just enough of a file to see whether it is too large; wait for a pipe, but not for ever.
-
-    Raises:
-        OSError: It cannot be read; ``TimeoutError`` where a pipe stays silent.
-    """
-    # Non-blocking, because opening a pipe without a writer would otherwise never return.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if stat.S_ISREG(os.fstat(handle).st_mode):
-            with os.fdopen(handle, "rb", closefd=False) as file:
-                return file.read(LARGEST + 1)
-        return _piped(handle, patience)
-    finally:
-        os.close(handle)
-
-
-def _piped(handle: int, patience: float) -> bytes:
-    clock = SystemClock()
-    data, deadline = b"", clock.now() + patience
-    while len(data) <= LARGEST:
-        ready, *_ = select.select([handle], [], [], max(deadline - clock.now(), 0.0))
-        if not ready:
-            raise TimeoutError(errno.ETIMEDOUT, f"nothing came out of it in {patience:g} s")
-        chunk = os.read(handle, LARGEST + 1 - len(data))
-        if not chunk:
-            break
-        data += chunk
-    return data
 
 
 def _unusable(message: str, remedy: str) -> ConfigError:

@@ -25,10 +25,12 @@ def named(given: str, group_ids: Mapping[str, str]) -> Sequence[str]:
         UnknownMessage: Nothing fits.
         UsageError: Several messages fit.
     """
+    if not given:
+        raise UnknownMessage("no message is named: give its id, or how that begins")
     if given in group_ids and group_ids[given] != given:
         return [given]
     texts = dict.fromkeys(group_ids.values())
-    found = [given] if given in texts else [text for text in texts if given and text.startswith(given)]
+    found = [given] if given in texts else [text for text in texts if text.startswith(given)]
     if not found:
         head, dot, number = given.rpartition(".")
         parts = [f"{text}.{number}" for text in texts if dot and head and text.startswith(head)]

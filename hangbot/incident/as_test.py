@@ -47,8 +47,12 @@ def assert_alike(bundle: Path, *, app: AnyApp | None = None) -> None:
         raise AssertionError(f"the bot of today does something else (-: only then, +: only now)\n{lines}")
 
 
-def refuse_test(bundle: Path, place: Path) -> None:
-    """Refuse a place before the bundle is played; arguments and errors are those of `write_test`."""
+def refuse_test(bundle: Path, place: Path) -> bool:
+    """Refuse a place before the bundle is played; arguments and errors are those of `write_test`.
+
+    Returns:
+        Whether the bundle is beside it already, under the name that its copy would have.
+    """
     if not _FOUND.fullmatch(place.name):
         raise UsageError(
             f"{place} is no name of a test that pytest finds", remedy="For example tests/test_incident.py."
@@ -57,6 +61,7 @@ def refuse_test(bundle: Path, place: Path) -> None:
     is_same = beside.exists() and beside.samefile(bundle)
     for each in (place, *(() if is_same else (beside,))):
         refuse_place(each)
+    return is_same
 
 
 def write_test(bundle: Path, place: Path) -> Path:
@@ -70,9 +75,8 @@ def write_test(bundle: Path, place: Path) -> Path:
         UsageError: Something is there, or it is no test's name.
         HangbotError: It cannot be written; nothing stays there.
     """
-    refuse_test(bundle, place)
+    is_same = refuse_test(bundle, place)
     beside = place.with_suffix(".zip")
-    is_same = beside.exists()
     name = _NO_NAME.sub("_", place.stem.lower().removeprefix("test_")).strip("_") or "incident"
     if not is_same:
         write_new(beside, bundle.read_bytes(), "copy of the bundle")

@@ -8,8 +8,8 @@ from hangbot.sandbox.control_request import (
     MalformedCall,
     UnknownThing,
     answer,
+    duration,
     json_object,
-    positive,
     query_of,
 )
 from hangbot.sandbox.page import page
@@ -25,6 +25,8 @@ ControlCall = Callable[Concatenate[Sandbox, Request, ...], Awaitable[Response]]
 
 _FAULT_FIELDS: Final = ("on", "do", "name", "times", "after", "ms", "status", "headers", "body")
 _LONGEST_NUMBER: Final = 18
+_LONGEST_S: Final = 366 * 24 * 3600
+"""Seconds that the clock is moved at a time, or a service is away."""
 
 
 def _room(sandbox: Sandbox, request: Request) -> Room:
@@ -158,9 +160,9 @@ async def _forget(sandbox: Sandbox, uid: str, room: Room) -> None:
 
 async def _restart(sandbox: Sandbox, request: Request) -> Response:
     body = json_object(request, {}, {"down_ms": (int, float), "services": list})
-    down_ms, services = positive(body.get("down_ms", 0), "down_ms"), body.get("services", SERVICES)
+    down_ms = duration(body.get("down_ms", 0), "down_ms", most=1000 * _LONGEST_S)
     try:
-        await sandbox.restart(down_ms, services)
+        await sandbox.restart(down_ms, body.get("services", SERVICES))
     except ValueError as exc:
         raise MalformedCall(str(exc)) from None
     return answer({})
@@ -168,7 +170,7 @@ async def _restart(sandbox: Sandbox, request: Request) -> Response:
 
 async def _advance(sandbox: Sandbox, request: Request) -> Response:
     body = json_object(request, {"advance_s": (int, float)})
-    await sandbox.advance(positive(body["advance_s"], "advance_s"))
+    await sandbox.advance(duration(body["advance_s"], "advance_s", most=_LONGEST_S))
     return answer({})
 
 

@@ -12,9 +12,9 @@ __all__ = [
     "MalformedCall",
     "UnknownThing",
     "answer",
+    "duration",
     "json_object",
     "path_of",
-    "positive",
     "query_of",
     "refusal",
 ]
@@ -58,14 +58,14 @@ def json_object(request: Request, needs: Body | None = None, may: Body | None = 
     return body
 
 
-def positive(number: float, name: str) -> float:
-    """Return a duration, if it is one of at most ten years.
+def duration(number: float, name: str, *, most: int) -> float:
+    """Return a duration, if it is one of at most so many of its units.
 
     Raises:
         MalformedCall: It is none.
     """
-    if not 0 <= number < 10 * 365 * 24 * 3600 * 1000:
-        raise MalformedCall(f"{name} must be 0 or more")
+    if not 0 <= number <= most:
+        raise MalformedCall(f"{name} must be from 0 to {most}")
     return number
 
 

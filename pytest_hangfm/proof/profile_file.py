@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hangbot.given_file import read_given
 from pytest_hangfm.proof.profile import ProfileError, parse, render
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["PROFILE_FILE", "profile_file", "read_profile", "write_profile"]
 
 PROFILE_FILE: Final = "hangbot-proof.toml"
+_LARGEST: Final = 1_048_576
+"""Bytes of a file that says what a bot does."""
 _MARK: Final = "# What the bot does, as `hangbot prove` learnt it."
 
 
@@ -31,7 +34,7 @@ def read_profile(file: Path) -> Profile:
         ProfileError: It cannot be read, or not used.
     """
     try:
-        return parse(file.read_text("utf-8"), file.name)
+        return parse(read_given(file, most=_LARGEST).decode("utf-8"), file.name)
     except UnicodeError:
         raise ProfileError(f"{file.name} cannot be read: it is no UTF-8") from None
     except OSError as exc:
@@ -45,7 +48,7 @@ def write_profile(path: Path, profile: Profile) -> Path:
         ProfileError: It cannot be written there.
     """
     try:
-        if path.exists() and not path.read_text("utf-8", errors="replace").startswith(_MARK):
+        if path.exists() and not read_given(path, most=_LARGEST).startswith(_MARK.encode()):
             raise ProfileError(
                 f"{path} was not written by `hangbot prove --learn`: move it away, or name another"
             )

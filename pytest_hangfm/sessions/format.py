@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from hangbot import read_claims
+from hangbot.given_file import read_given
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "Event", "Session", "UnreadableSession", "read_session", "uid_of", "without_secrets"]
 
 FORMAT: Final = 1
+_LARGEST: Final = 256 * 2**20
+"""Bytes of a record: days of a busy room."""
 _KINDS: Final = ("frame", "open", "close")
 _PERSONAL: Final = frozenset(
     [
@@ -79,7 +82,7 @@ def read_session(path: Path) -> Session:
         UnreadableSession: The file is not there, or is no recorded session.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_given(path, most=_LARGEST).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as exc:
         raise UnreadableSession(f"{path} cannot be read: {getattr(exc, 'strerror', None) or exc}") from None
     rows = [(number, _row(path, number, line)) for number, line in enumerate(lines, 1) if line.strip()]

@@ -278,17 +278,18 @@ POST /chat/ban?room=nowhere {"uid":"BOT"} 404 no room
 POST /chat/unban {"uid":"BOT","for":1} 400 unknown field
 POST /chat/mute {"uid":"BOT"} 404 Not Found
 DELETE /clock - 405 Method Not Allowed
-POST /clock {"advance_s":-1} 400 0 or more
+POST /clock {"advance_s":-1} 400 advance_s must be from 0 to 31622400
+POST /clock {"advance_s":1e300} 400 advance_s must be from 0 to 31622400
 POST /clock {"advance_s":true} 400 wrong type
 POST /clock {} 400 advance_s is missing
-POST /restart {"down_ms":-5} 400 0 or more
+POST /restart {"down_ms":-5} 400 from 0 to
 POST /restart {"services":["room","radio"]} 400 no such service: 'radio'
 POST /restart {"services":[]} 400 no service named
 POST /restart {"services":"room"} 400 services is of the wrong type
 POST /restart {"services":{"room":1}} 400 services is of the wrong type
 POST /restart {"services":[["room"]]} 400 no such service
 POST /restart {"services":["room"],"down_ms":"5"} 400 down_ms is of the wrong type
-POST /restart {"services":["room"],"down_ms":NaN} 400 down_ms must be 0 or more
+POST /restart {"services":["room"],"down_ms":NaN} 400 down_ms must be from 0 to 31622400000
 POST /restart {"service":["room"]} 400 unknown field: service
 POST /faults {"on":"chat.send"} 400 do is missing
 POST /faults {"on":"chat.sned","do":"hang"} 400 no such point
