@@ -15,10 +15,11 @@ from hangbot.clock import SystemClock
 from hangbot.config.cluster import parse_address
 from hangbot.fleet.claim import Holder
 from hangbot.fleet.lease import LASTS
-from hangbot.fleet.leases import Leases, subject_of
+from hangbot.fleet.leases import Leases
 from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.servers import Servers, open_servers
 from hangbot.fleet.streams import Stream
+from hangbot.fleet.subjects import Kind
 from hangbot.ids import SYSTEM_RNG
 
 __all__ = ["STEPS"]
@@ -122,11 +123,11 @@ async def _stored(seconds: float) -> tuple[list[float], float, float, float]:
     took = list[float]()
     async with _opened() as (servers, register):
         leases = await _taken(register, _WRITERS)
-        said = (await register.newest([subject_of(_key(1))]))[0].data or b""
+        said = (await register.newest([Kind.LEASE.of(_key(1))]))[0].data or b""
         end = time.monotonic() + seconds + 1
 
         async def write(room: str) -> None:
-            subject, last = subject_of(room), leases.token(room)
+            subject, last = Kind.LEASE.of(room), leases.token(room)
             while (asked := time.monotonic()) < end:
                 last = await register.store(subject, said, last=last, seconds=LASTS)
                 took.append(time.monotonic() - asked)

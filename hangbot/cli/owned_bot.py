@@ -70,7 +70,10 @@ async def run_owned(room: OwnedRoom, bots: Bots) -> RoomEnd:
     try:
         async with open_owned_outbox(start.settings, room.cluster, room.token) as (outbox, renew):
             room.renew = renew
-            return await _run(start, room, outbox, bots)
+            try:
+                return await _run(start, room, outbox, bots)
+            finally:
+                room.renew = None
     except Exception as exc:
         known = explained(exc)
         if known is None:
@@ -109,7 +112,7 @@ async def _run(start: Start, room: OwnedRoom, outbox: Outbox, bots: Bots) -> Roo
             with bots.showing(room, bot, outbox):
                 await run_announced(start, bot, outbox)
         finally:
-            room.stop = room.renew = room.conditions = None
+            room.stop = room.conditions = None
             examining.cancel()
             saying.cancel()
             await asyncio.gather(examining, saying, return_exceptions=True)

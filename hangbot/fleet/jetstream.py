@@ -11,6 +11,7 @@ from hangbot.fleet.refusals import ClusterRefused, ClusterUnfit
 from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry, Outdated
 
 __all__ = [
+    "BUSY",
     "ENDS",
     "EXISTS",
     "IN_PROCESS",
@@ -46,10 +47,12 @@ MISSING: Final = 10059
 EXISTS: Final = frozenset({10058, 10065})
 """There is another stream of that name, or one of these subjects."""
 _NO_MESSAGE: Final = 10037
-_OUTDATED: Final = frozenset({10071, 10164})
-"""Another one is newest; another one is just being stored."""
 IN_PROCESS: Final = 10158
 """The same key is just being stored."""
+BUSY: Final = 10164
+"""A record of the same subject is: another one, or one that was acknowledged a moment ago."""
+_OUTDATED: Final = frozenset({10071, BUSY})
+"""Another one is newest, or may be."""
 _NO_ROOM: Final = frozenset({10023, 10047, 10077, 10122})
 _OFF: Final = frozenset({10035, 10039, 10076})
 _FEW: Final = frozenset({10005, 10074})

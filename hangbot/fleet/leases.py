@@ -12,19 +12,18 @@ from hangbot.fleet.elapsed import Elapsed
 from hangbot.fleet.lease import EVERY, LASTS, Lease
 from hangbot.fleet.lease_figures import LeaseFigures
 from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry, Outdated, Stream
+from hangbot.fleet.subjects import Kind
 from hangbot.ids import Rng, new_id
 
-__all__ = ["Leases", "subject_of"]
+__all__ = ["Leases"]
 
 _TICK: Final = 0.1
-"""Seconds between two looks at what is due: what is due together is stored together."""
+"""Seconds between two looks at what is due."""
+_TOGETHER: Final = 0.25
+"""Seconds within which leases become due that are stored together: a store alone costs the servers some times
+as much as one of fifty."""
 _TRIES: Final = 4
 """So often it is tried to take a room, until it is looked at again."""
-
-
-def subject_of(room: str) -> str:
-    """Return under which subject of the register the lease of a room stands."""
-    return f"lease.{room}"
 
 
 @dataclass(slots=True)
@@ -140,7 +139,7 @@ class Leases:
             if held.lease.expects is None:
                 await self._look(held.lease)
             if (expects := held.lease.expects) is not None and held.lease.owned:
-                await self._register.store(subject_of(room), data, last=expects, seconds=LASTS)
+                await self._register.store(Kind.LEASE.of(room), data, last=expects, seconds=LASTS)
 
     async def run(self) -> None:
         """Store each lease again in time, until it is cancelled."""
@@ -149,10 +148,17 @@ class Leases:
                 now = self.now()
                 for held in tuple(self._held.values()):
                     self._watch(held, now)
-                    if held.asking is None and held.lease.due <= now:
-                        name = f"hangbot-lease-{held.lease.room}"
-                        held.asking = tasks.create_task(self._renew(held), name=name)
+                for held in self._due(now):
+                    name = f"hangbot-lease-{held.lease.room}"
+                    held.asking = tasks.create_task(self._renew(held), name=name)
                 await self._clock.sleep(_TICK)
+
+    def _due(self, now: float) -> list[_Held]:
+        """Return what is to be stored now: where anything is, what would be soon as well."""
+        waiting = [held for held in self._held.values() if held.asking is None]
+        if all(held.lease.due > now for held in waiting):
+            return []
+        return [held for held in waiting if held.lease.due <= now + _TOGETHER]
 
     def _watch(self, held: _Held, now: float) -> None:
         acts = held.lease.may_act(now)
@@ -186,7 +192,7 @@ class Leases:
         expects = lease.expects or 0
         try:
             sequence = await self._register.store(
-                subject_of(lease.room), held.data, last=expects, seconds=LASTS
+                Kind.LEASE.of(lease.room), held.data, last=expects, seconds=LASTS
             )
         except Outdated:
             lease.outdated(self.now())
@@ -196,5 +202,5 @@ class Leases:
             lease.stored(sequence, asked)
 
     async def _look(self, lease: Lease) -> None:
-        newest = await self._register.newest([subject_of(lease.room)])
+        newest = await self._register.newest([Kind.LEASE.of(lease.room)])
         lease.saw(newest[0] if newest else None, self.now())

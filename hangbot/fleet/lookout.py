@@ -5,9 +5,9 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from hangbot.clock import Clock
-from hangbot.fleet.membership import worker_of
 from hangbot.fleet.picture import Picture, read_picture
 from hangbot.fleet.streams import ClusterAway, Stream
+from hangbot.fleet.subjects import Kind
 
 __all__ = ["Lookout"]
 
@@ -54,7 +54,7 @@ class Lookout:
                     looked_at = now
                     await self._look()
                 else:
-                    await self._register.newest([worker_of(self._worker)])
+                    await self._register.newest([Kind.WORKER.of(self._worker)])
                 self._answered_at = self._clock.now()
             await self._clock.sleep(_EVERY)
 

@@ -10,8 +10,9 @@ from hangbot.errors import HangbotError
 from hangbot.fleet.entries import Folder, WorkerEntry, digest_of
 from hangbot.fleet.lease import EVERY, LASTS
 from hangbot.fleet.streams import ClusterAway, Outdated, Stream
+from hangbot.fleet.subjects import Kind
 
-__all__ = ["KEPT_ANEW", "Membership", "folder_of", "worker_of"]
+__all__ = ["KEPT_ANEW", "Membership"]
 
 logger = logging.getLogger("hangbot")
 
@@ -22,16 +23,6 @@ _FOLDER_LASTS: Final = 30 * 86_400
 """Seconds after which the folder of a worker that is gone is forgotten."""
 KEPT_ANEW: Final = 3_600.0
 """Seconds after which a worker stores again what would be forgotten otherwise."""
-
-
-def worker_of(name: str) -> str:
-    """Return under which subject of the register a worker stands."""
-    return f"worker.{name}"
-
-
-def folder_of(name: str) -> str:
-    """Return under which subject of the register a worker's folder stands."""
-    return f"folder.{name}"
 
 
 class Membership:
@@ -99,7 +90,7 @@ class Membership:
         is_due = self._clock.now() - self._stored_at > KEPT_ANEW
         if folder is self._stored and not is_due:
             return self._folder
-        subject, data = folder_of(self._name), folder.to_bytes()
+        subject, data = Kind.FOLDER.of(self._name), folder.to_bytes()
         if len(data) > self._register.largest:
             raise _too_large(folder, len(data), self._register.largest)
         while True:
@@ -119,7 +110,7 @@ class Membership:
 
     async def _store(self) -> Literal["stored", "another's", "unknown"]:
         """Store the entry, or find out what stands there."""
-        subject, entry = worker_of(self._name), self._entry(self._folder)
+        subject, entry = Kind.WORKER.of(self._name), self._entry(self._folder)
         try:
             self._last = await self._register.store(subject, entry.to_bytes(), last=self._last, seconds=LASTS)
         except Outdated:

@@ -1,6 +1,7 @@
 """A fleet's cluster, made of NATS JetStream: `hangbot.fleet.streams` in JetStream's own requests."""
 
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from hangbot.config.cluster import ClusterAddress
 from hangbot.errors import HangbotError
 from hangbot.fleet.insisting import first_answer
 from hangbot.fleet.jetstream import (
+    BUSY,
     ENDS,
     IN_PROCESS,
     NO_MORE,
@@ -40,6 +42,8 @@ REMEMBERED_S: Final = 600.0
 _WITHIN_S: Final = 2.0
 _REGISTER_REMEMBERED_S: Final = 30.0
 _AGAIN_S: Final = 0.02
+_SOON_S: Final = 0.5
+"""Seconds within which it is known what came of a record that is being stored, where that can be known."""
 _AT_ONCE: Final = 500
 """Subjects that are asked for in one request; the server answers for 1024 at most."""
 _BATCH: Final = 256
@@ -131,6 +135,7 @@ class NatsStream:
         return sequence
 
     async def _store(self, subject: str, data: bytes, headers: Mapping[str, str], end: float) -> int:
+        waits = {IN_PROCESS: end, BUSY: self._link.clock.now() + _SOON_S}
         while True:
             try:
                 found = parsed(await self._link.ask(subject, data, headers))
@@ -140,7 +145,7 @@ class NatsStream:
             else:
                 if "error" not in found:
                     return int(found["seq"])
-                if error_code(found) != IN_PROCESS or self._link.clock.now() > end:
+                if self._link.clock.now() > waits.get(error_code(found), -math.inf):
                     raise error_of(found)
             await self._link.clock.sleep(_AGAIN_S)  # there is no leader yet; or it is just being stored
 

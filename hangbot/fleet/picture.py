@@ -10,6 +10,7 @@ from hangbot.fleet.claim import Claim, Holder
 from hangbot.fleet.entries import Folder, RoomWish, WorkerEntry, digest_of
 from hangbot.fleet.members import member_of, moved, switched_off
 from hangbot.fleet.streams import Entry, Stream
+from hangbot.fleet.subjects import Kind
 
 __all__ = ["Picture", "RoomRow", "picture_of", "read_picture"]
 
@@ -87,34 +88,29 @@ async def read_picture(register: Stream) -> Picture:
 
     Of folders that are alike one is read.
     """
-    entries = await register.newest(["worker.*", "lease.*", "wish.*"])
-    live = {each.subject: each.data for each in entries if each.data and each.subject.startswith("worker.")}
-    having = {worker.folder: subject for subject, worker in _workers(live).items()}
-    folders = [subject.replace("worker", "folder", 1) for subject in having.values()] or ["folder.*"]
+    entries = await register.newest([Kind.WORKER.all, Kind.LEASE.all, Kind.WISH.all])
+    having = {worker.folder: name for name, worker in _workers(_by_kind(entries)[Kind.WORKER]).items()}
+    folders = [Kind.FOLDER.of(name) for name in having.values()] or [Kind.FOLDER.all]
     return picture_of([*entries, *await register.newest(folders)])
 
 
 def picture_of(entries: Sequence[Entry]) -> Picture:
     """Return what entries of a register say."""
-    found: dict[str, dict[str, bytes]] = {"worker": {}, "folder": {}, "lease": {}, "wish": {}}
-    for entry in entries:
-        kind, _, name = entry.subject.partition(".")
-        if entry.data is not None:
-            found[kind][name] = entry.data
-    workers = _workers(found["worker"])
+    found = _by_kind(entries)
+    workers = _workers(found[Kind.WORKER])
     folders = {
         digest_of(data): folder
-        for name, data in found["folder"].items()
+        for name, data in found[Kind.FOLDER].items()
         if (folder := Folder.from_bytes(data)) is not None and (name in workers or not workers)
     }
-    read = {room: RoomWish.from_bytes(data) for room, data in found["wish"].items()}
+    read = {room: RoomWish.from_bytes(data) for room, data in found[Kind.WISH].items()}
     wishes = {room: wish for room, wish in read.items() if wish is not None}
     off = switched_off(wishes)
     members = [
         member_of(name, worker, folders.get(worker.folder, Folder()), off) for name, worker in workers.items()
     ]
     plan = assign(members, moved(wishes))
-    claims = {room: claim for room, data in found["lease"].items() if (claim := Claim.from_bytes(data))}
+    claims = {room: claim for room, data in found[Kind.LEASE].items() if (claim := Claim.from_bytes(data))}
     names = {room: claim.name for room, claim in claims.items() if not claim.free}
     names |= {key: file.name for folder in folders.values() for key, file in folder.rooms.items()}
     faulty = {name: fault for folder in folders.values() for name, fault in folder.faulty.items()}
@@ -131,6 +127,15 @@ def picture_of(entries: Sequence[Entry]) -> Picture:
         f"{name}.env": RoomRow("", name, why=fault) for name, fault in faulty.items() if name not in known
     }
     return Picture(rooms, workers, plan.refused)
+
+
+def _by_kind(entries: Sequence[Entry]) -> dict[Kind, dict[str, bytes]]:
+    found: dict[Kind, dict[str, bytes]] = {kind: {} for kind in Kind}
+    for entry in entries:
+        kind, _, name = entry.subject.partition(".")
+        if entry.data is not None:
+            found[Kind(kind)][name] = entry.data
+    return found
 
 
 def _workers(found: Mapping[str, bytes]) -> dict[str, WorkerEntry]:

@@ -8,25 +8,19 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from hangbot.clock import Clock
 from hangbot.delivery.writer import Job, Translate, Work, WorkOnMany, resolve, run_batch
 from hangbot.errors import OutboxUnusable
+from hangbot.fleet.patience import Patience
 from hangbot.fleet.records import decode
-from hangbot.fleet.room_records import NothingNewer, RoomRecords
+from hangbot.fleet.room_records import RoomRecords
 from hangbot.fleet.streams import AnswerMissing, ClusterAway, Outdated
 
 __all__ = ["RecordWriter"]
 
-T = TypeVar("T")
 _MOST_AT_ONCE: Final = 256
-_AGAIN_AFTER: Final = 0.1
-_SHOWN_AFTER: Final = 2.0
-"""Seconds without an answer after which nothing is accepted any more: as long as an owner may act."""
-_BEHIND_FOR: Final = 30.0
-"""Seconds after which there is nothing newer to be read, where a store was refused for it: a server that is
-cut from the others may take itself for the leader for 20, and refuses what they have stored meanwhile."""
 _CLOSE_WITHIN: Final = 5.0
 
 
@@ -62,7 +56,6 @@ class RecordWriter:
         self._look_every = look_every
         self._on_away = on_away
         self._on_others = on_others
-        self._patience = patience
         self._translate = translate
         self._jobs: deque[Job] = deque()
         self._work = asyncio.Event()
@@ -71,20 +64,21 @@ class RecordWriter:
         self._renewal: tuple[int, asyncio.Future[None]] | None = None
         """A fence that is to be set, and what waits for it."""
         self._busy = False
-        self._away = False
         self._closing = False
+        self._patience = Patience(clock, self._note_away, lost=self._lost_records, lasts=patience)
         self._task: asyncio.Task[None] | None = None
         self._looks: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Have the records read, and begin to run what is submitted; raises what ``begin`` raises."""
-        await self._patiently(self._begin)
+        await self._patience.until_answered(self._begin)
         self._task = asyncio.create_task(self._run(), name="hangbot-room-records")
         self._looks = asyncio.create_task(self._look_now_and_then(), name="hangbot-room-looks")
 
     async def close(self) -> None:
         """Finish what was submitted, within a bound; closing twice is harmless."""
         self._closing = True
+        self._patience.end()
         self._work.set()
         if self._looks:
             self._looks.cancel()
@@ -96,8 +90,8 @@ class RecordWriter:
         except TimeoutError:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._renewal:
-            self._renewal[1].cancel()
+        if self._renewal and not self._renewal[1].done():
+            self._renewal[1].set_exception(self._closed())
         self._fail(list(self._jobs), AnswerMissing(f"{self._name} was closed before the cluster answered"))
 
     def submit(
@@ -119,7 +113,7 @@ class RecordWriter:
             raise RuntimeError("the writer is closed")
         done = asyncio.get_running_loop().create_future()
         job = Job(work, writes, done, patient, shared, item, lasting=lasting)
-        if writes and not patient and self._away:
+        if writes and not patient and self._patience.away:
             self._fail([job], self._away_error())
         elif not writes and not self._busy and not self._jobs and self._heard is None:
             run_batch(self._records.replica.database, [job])
@@ -137,9 +131,9 @@ class RecordWriter:
         self._work.set()
 
     async def renew(self, fence: int) -> None:
-        """Go on under a later lease; raises as `RoomRecords.renew`, and `RuntimeError` when it is closed."""
+        """Go on under a later lease; raises as `RoomRecords.renew`, `OutboxUnusable` where it is closed."""
         if self._closing or self._task is None:
-            raise RuntimeError("the writer is closed")
+            raise self._closed()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._renewal = fence, done
         self._work.set()
@@ -148,6 +142,9 @@ class RecordWriter:
     @property
     def _name(self) -> str:
         return f"the outbox of the room {self._records.room}"
+
+    def _closed(self) -> OutboxUnusable:
+        return OutboxUnusable(f"{self._name} is closed")
 
     def _away_error(self) -> ClusterAway:
         return ClusterAway(f"the cluster does not answer: nothing was written to {self._name}")
@@ -185,7 +182,7 @@ class RecordWriter:
             (fence, done), self._renewal = self._renewal, None
             await self._renew(fence, done)
         if heard is not None and (not heard or heard > self._records.last):
-            await self._patiently(self._records.catch_up)
+            await self._patience.until_answered(self._records.catch_up)
             self._on_others()
         if batch:
             await self._write(batch)
@@ -194,9 +191,10 @@ class RecordWriter:
 
     async def _renew(self, fence: int, done: asyncio.Future[None]) -> None:
         try:
-            await self._patiently(lambda: self._records.renew(fence))
+            await self._patience.until_answered(lambda: self._records.renew(fence))
         except asyncio.CancelledError:
-            done.cancel()
+            if not done.done():
+                done.set_exception(self._closed())
             raise
         except Exception as exc:  # noqa: BLE001  what waits for it raises it
             if not done.done():
@@ -260,7 +258,7 @@ class RecordWriter:
             return records.is_stored(key)
 
         try:
-            return await self._patiently(attempt)
+            return await self._patience.until_answered(attempt)
         except BaseException:
             records.replica.roll_back()
             raise
@@ -277,33 +275,6 @@ class RecordWriter:
         await self._write(batch[:half])
         await self._write(batch[half:])
 
-    async def _patiently(self, asking: Callable[[], Awaitable[T]]) -> T:
-        """Ask the cluster until it answers, as long as the patience lasts."""
-        begun = self._clock.now()
-        behind_since: float | None = None
-        while True:
-            try:
-                found = await asking()
-            except ClusterAway as exc:
-                now = self._clock.now()
-                if not isinstance(exc, NothingNewer):
-                    behind_since = None
-                elif behind_since is None:
-                    behind_since = now
-                elif now - behind_since >= _BEHIND_FOR:
-                    raise self._lost_records() from exc
-                if self._closing or now - begun >= self._patience:
-                    raise
-                if now - begun >= _SHOWN_AFTER:
-                    self._show(away=True)
-                await self._clock.sleep(_AGAIN_AFTER)
-            else:
-                self._show(away=False)
-                return found
-            finally:
-                if self._closing:
-                    self._show(away=False)
-
     def _lost_records(self) -> OutboxUnusable:
         return OutboxUnusable(
             f"the cluster has lost records of the room {self._records.room} that it had acknowledged",
@@ -311,10 +282,7 @@ class RecordWriter:
             " why the servers may lose anything: sync_interval has to be always.",
         )
 
-    def _show(self, *, away: bool) -> None:
-        if away == self._away:
-            return
-        self._away = away
+    def _note_away(self, away: bool) -> None:  # noqa: FBT001  what is called with one value
         self._on_away(away)
         if away:
             hasty = [job for job in self._jobs if job.writes and not job.patient]

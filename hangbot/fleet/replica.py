@@ -8,7 +8,7 @@ twice does no harm.
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from hangbot.delivery.database import connect_in_memory
@@ -22,16 +22,19 @@ _ROWS_AT_ONCE: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table: the columns that name a row, and all of them, those first."""
+    """A table.
+
+    Attributes:
+        name: Its name.
+        key: The columns that name a row.
+        columns: All of them, those first.
+        where: The condition that finds a row by its name.
+    """
 
     name: str
     key: tuple[str, ...]
     columns: tuple[str, ...]
-    where: str = field(init=False)
-    """The condition that finds a row by its name."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "where", " AND ".join(f"{column} = ?" for column in self.key))
+    where: str
 
     def key_of(self, row: str) -> str:
         """Return the expressions for the name of a trigger's ``new`` or ``old`` row."""
@@ -185,4 +188,5 @@ def _tables(database: sqlite3.Connection) -> Iterator[_Table]:
         found = database.execute(f"PRAGMA table_info({name})").fetchall()
         numbered = sorted((place, column) for _, column, _, _, _, place in found if place)
         key = tuple(column for _, column in numbered) or ("rowid",)
-        yield _Table(name, key, (*key, *(column for _, column, *_ in found if column not in key)))
+        rest = (column for _, column, *_ in found if column not in key)
+        yield _Table(name, key, (*key, *rest), " AND ".join(f"{column} = ?" for column in key))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import nullcontext, suppress
 from typing import Final
 
@@ -14,7 +14,8 @@ from hangbot.fleet.folder import RoomConfig
 from hangbot.fleet.leases import Leases
 from hangbot.fleet.room_life import RoomEnd, RoomLife, RunRoom
 from hangbot.fleet.streams import Cluster, ClusterAway, Entry
-from hangbot.fleet.wishes import WISH_LASTS, put, wish_of
+from hangbot.fleet.subjects import Kind
+from hangbot.fleet.wishes import WISH_LASTS, put
 from hangbot.ids import Rng
 from hangbot.logs import Whose, about
 
@@ -122,7 +123,8 @@ class Rooms:
         self, tasks: asyncio.TaskGroup, room: str, lease: Entry | None, config: RoomConfig | None
     ) -> None:
         self._taking.add(room)
-        tasks.create_task(self._take(tasks, room, lease, config), name=f"hangbot-take-{room}")
+        taking = self._apart(room, self._take(tasks, room, lease, config))
+        tasks.create_task(taking, name=f"hangbot-take-{room}")
 
     async def _take(
         self, tasks: asyncio.TaskGroup, room: str, lease: Entry | None, config: RoomConfig | None
@@ -156,7 +158,8 @@ class Rooms:
                 clock=self._clock,
                 rng=self._rng,
             )
-            tasks.create_task(self._live(life), name=f"hangbot-{config.name}")
+            living = self._apart(config.key, self._live(life))
+            tasks.create_task(living, name=f"hangbot-{config.name}")
 
     async def _live(self, life: RoomLife) -> None:
         try:
@@ -185,7 +188,7 @@ class Rooms:
         while True:
             with suppress(ClusterAway):
                 wish = RoomWish(off=why).to_bytes()
-                await put(self._cluster.register, wish_of(room), wish, self._clock, seconds=WISH_LASTS)
+                await put(self._cluster.register, Kind.WISH.of(room), wish, self._clock, seconds=WISH_LASTS)
                 return
             await self._clock.sleep(_AGAIN_AFTER)
 
@@ -204,7 +207,8 @@ class Rooms:
         taken = self._handing[room] = asyncio.Event()
         if not to_another:
             taken.set()
-        tasks.create_task(self._hand_over(self.lives[room], taken), name=f"hangbot-leave-{room}")
+        leaving = self._apart(room, self._hand_over(self.lives[room], taken))
+        tasks.create_task(leaving, name=f"hangbot-leave-{room}")
 
     async def _hand_over(self, life: RoomLife, taken: asyncio.Event) -> None:
         """Give a room up, and wait a moment until another worker has it."""
@@ -217,6 +221,21 @@ class Rooms:
         finally:
             del self._handing[life.config.key]
             self.changed.set()
+
+    async def _apart(self, room: str, doing: Awaitable[None]) -> None:
+        """Do something about one room: a fault there ends its bot, and nothing else."""
+        try:
+            await doing
+        except Exception:
+            logger.exception(
+                "[ERROR] the bot of the room %s ends here by a fault of hangbot itself",
+                room,
+                extra={"action": "room_failed"},
+            )
+            if life := self.lives.get(room):
+                life.lost()
+            else:
+                await self.leases.give_up(room)
 
     def _unheld(self) -> Iterator[str]:
         """Yield the rooms whose bots still run although their leases are lost."""

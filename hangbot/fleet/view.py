@@ -9,6 +9,7 @@ from hangbot.fleet.assignment import Assignment, Member, RoomFile, assign
 from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry, digest_of
 from hangbot.fleet.members import member_of, moved, switched_off, without
 from hangbot.fleet.streams import Entry, Stream
+from hangbot.fleet.subjects import Kind
 
 __all__ = ["FleetView"]
 
@@ -63,7 +64,7 @@ class FleetView:
         Raises:
             ClusterAway: The cluster cannot be reached.
         """
-        entries = await self._register.newest(["worker.*", "wish.*", kept, *fresh])
+        entries = await self._register.newest([Kind.WORKER.all, Kind.WISH.all, kept, *fresh])
         found = {entry.subject: entry for entry in entries if entry.subject in set(fresh)}
         self._take([entry for entry in entries if entry.subject not in found])
         self._forget({entry.subject for entry in entries})
@@ -72,19 +73,19 @@ class FleetView:
 
     def workers(self) -> dict[str, WorkerEntry]:
         """Return the live workers by name."""
-        now, workers = self._clock.now(), self._all("worker", WorkerEntry.from_bytes)
+        now, workers = self._clock.now(), self._all(Kind.WORKER, WorkerEntry.from_bytes)
         if now - self._heard_at > _STILL:
             return workers
         since = now - _SILENT
         return {
             name: entry
             for name, entry in workers.items()
-            if max(self._new_at[f"worker.{name}"], self._again_at) > since
+            if max(self._new_at[Kind.WORKER.of(name)], self._again_at) > since
         }
 
     def wishes(self) -> dict[str, RoomWish]:
         """Return what is wished, by the rooms' keys."""
-        return self._all("wish", RoomWish.from_bytes)
+        return self._all(Kind.WISH, RoomWish.from_bytes)
 
     def file_of(self, room: str) -> RoomFile | None:
         """Return a room's file as it stands in any folder."""
@@ -94,13 +95,13 @@ class FleetView:
         """Yield the wishes that a worker is to keep, as they stand, of those known for so many seconds."""
         since = self._clock.now() - older
         for room, wish in self.wishes().items():
-            subject = f"wish.{room}"
+            subject = Kind.WISH.of(room)
             if room in rooms and (wish.off or wish.worker == name) and self._new_at[subject] < since:
                 yield self._entries[subject]
 
     def drains(self, name: str, run: str) -> bool:
         """Return whether a worker is to drain."""
-        wish = self._one(f"drain.{name}", DrainWish.from_bytes)
+        wish = self._one(Kind.DRAIN.of(name), DrainWish.from_bytes)
         return wish is not None and wish.run == run
 
     def make_plan(self, own: Member) -> Assignment:
@@ -129,7 +130,7 @@ class FleetView:
         """Read each folder that is not known, from one of the workers that have it."""
         having = {entry.folder: name for name, entry in self.workers().items()}
         for name in [name for digest, name in having.items() if digest not in self._folders]:
-            for found in await self._register.newest([f"folder.{name}"]):
+            for found in await self._register.newest([Kind.FOLDER.of(name)]):
                 if found.data is not None:
                     self._folders[digest_of(found.data)] = Folder.from_bytes(found.data) or Folder()
         for digest in [digest for digest in self._folders if digest not in {*having, self._own}]:
@@ -138,7 +139,7 @@ class FleetView:
     def _take(self, entries: Sequence[Entry]) -> None:
         now = self._clock.now()
         for entry in entries:
-            known, is_worker = self._entries.get(entry.subject), entry.subject.startswith("worker.")
+            known, is_worker = self._entries.get(entry.subject), Kind.WORKER.has(entry.subject)
             if is_worker and entry.data is None:
                 continue  # its silence says as much, and whether it counts
             if known is None or entry.sequence > known.sequence:
@@ -151,12 +152,12 @@ class FleetView:
     def _forget(self, read: Container[str]) -> None:
         """Forget wishes that are read no more, whose expiry was not seen: no server is behind for so long."""
         since = self._clock.now() - _BEHIND
-        for subject in [each for each in self._entries if each.startswith("wish.") and each not in read]:
+        for subject in [each for each in self._entries if Kind.WISH.has(each) and each not in read]:
             if self._new_at[subject] < since:
                 del self._entries[subject], self._new_at[subject]
 
-    def _all(self, kind: str, parse: Callable[[bytes], T | None]) -> dict[str, T]:
-        subjects = [subject for subject in self._entries if subject.startswith(f"{kind}.")]
+    def _all(self, kind: Kind, parse: Callable[[bytes], T | None]) -> dict[str, T]:
+        subjects = [subject for subject in self._entries if kind.has(subject)]
         found = {subject.partition(".")[2]: self._one(subject, parse) for subject in subjects}
         return {name: value for name, value in found.items() if value is not None}
 

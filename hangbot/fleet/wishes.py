@@ -13,12 +13,11 @@ from hangbot.fleet.claim import Claim
 from hangbot.fleet.entries import DrainWish, RoomWish, WorkerEntry
 from hangbot.fleet.keys import written_name
 from hangbot.fleet.lease import LASTS
-from hangbot.fleet.leases import subject_of
-from hangbot.fleet.membership import worker_of
 from hangbot.fleet.picture import Picture, RoomRow, read_picture
 from hangbot.fleet.streams import ClusterAway, Entry, Outdated, Stream
+from hangbot.fleet.subjects import Kind
 
-__all__ = ["WISH_LASTS", "drain_worker", "move_room", "put", "wish_of"]
+__all__ = ["WISH_LASTS", "drain_worker", "move_room", "put"]
 
 T = TypeVar("T", Claim, WorkerEntry)
 _LOOK_EVERY: Final = 0.5
@@ -27,11 +26,6 @@ WISH_LASTS: Final = 30 * 86_400
 """Seconds after which a wish that no worker stores again is forgotten: its worker is gone, or its room."""
 _DRAIN_LASTS: Final = 3_600
 """Seconds within which a worker looks whether it is to drain."""
-
-
-def wish_of(room: str) -> str:
-    """Return under which subject of the register it stands what is wanted of a room."""
-    return f"wish.{room}"
 
 
 async def put(
@@ -67,7 +61,7 @@ async def move_room(register: Stream, room: str, worker: str, *, within: float, 
     picture = await read_picture(register)
     row = _known_room(picture, room)
     _refuse_unless_able(picture, row, worker)
-    wish, lease = wish_of(row.key), subject_of(row.key)
+    wish, lease = Kind.WISH.of(row.key), Kind.LEASE.of(row.key)
     own = await put(register, wish, RoomWish(worker).to_bytes(), clock, seconds=WISH_LASTS)
     missing, moved = "", row
 
@@ -75,14 +69,15 @@ async def move_room(register: Stream, room: str, worker: str, *, within: float, 
         nonlocal missing, moved
         if wish in found and found[wish].sequence > own:  # what is older was read too late
             _refuse_if_other(RoomWish.from_bytes(found[wish].data or b""), row.name, worker)
-        missing = "" if _read(found, worker_of(worker), WorkerEntry) else ", and no such worker is there now"
+        is_live = _read(found, Kind.WORKER.of(worker), WorkerEntry)
+        missing = "" if is_live else ", and no such worker is there now"
         claim = _read(found, lease, Claim)
         if claim is None or claim.free or claim.holder.worker != worker or not claim.ready:
             return False
         moved = replace(row, owner=claim.holder, ready=True, queued=claim.queued, since=claim.since)
         return True
 
-    if not await _wait(register, [lease, wish, worker_of(worker)], is_there, within, clock):
+    if not await _wait(register, [lease, wish, Kind.WORKER.of(worker)], is_there, within, clock):
         what = f"{row.name} is to move to worker {worker}, and was not ready there in {within:g} s"
         raise _not_yet(what + missing)
     return moved
@@ -100,20 +95,20 @@ async def drain_worker(register: Stream, worker: str, *, within: float, clock: C
     if entry is None:
         raise _unknown("worker", worker, list(picture.workers))
     rooms = [row.key for row in picture.rooms.values() if row.owner and row.owner.run == entry.run]
-    await put(register, f"drain.{worker}", DrainWish(entry.run).to_bytes(), clock, seconds=_DRAIN_LASTS)
+    await put(register, Kind.DRAIN.of(worker), DrainWish(entry.run).to_bytes(), clock, seconds=_DRAIN_LASTS)
     obeys, gone_at = entry.draining, inf
 
     def is_done(found: Mapping[str, Entry]) -> bool:
         nonlocal obeys, gone_at
-        now = _read(found, worker_of(worker), WorkerEntry)
+        now = _read(found, Kind.WORKER.of(worker), WorkerEntry)
         is_here = now is not None and now.run == entry.run
         obeys = obeys or (now is not None and is_here and now.draining)
         gone_at = inf if is_here else min(gone_at, clock.now())
-        claims = [_read(found, subject_of(room), Claim) for room in rooms]
+        claims = [_read(found, Kind.LEASE.of(room), Claim) for room in rooms]
         owns = any(claim and not claim.free and claim.holder.run == entry.run for claim in claims)
         return not owns and (obeys or clock.now() - gone_at >= LASTS)  # no leader, and it looks gone as well
 
-    asked = [worker_of(worker), *map(subject_of, rooms)]
+    asked = [Kind.WORKER.of(worker), *map(Kind.LEASE.of, rooms)]
     if not await _wait(register, asked, is_done, within, clock):
         raise _not_yet(f"worker {worker} drains, and still had rooms after {within:g} s")
     if not obeys:

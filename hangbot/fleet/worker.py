@@ -13,13 +13,13 @@ from hangbot.fleet.assignment import Member
 from hangbot.fleet.claim import Holder
 from hangbot.fleet.entries import Folder, RoomWish, WorkerEntry
 from hangbot.fleet.folder import RoomConfig
-from hangbot.fleet.leases import subject_of
 from hangbot.fleet.membership import KEPT_ANEW, Membership
 from hangbot.fleet.notices import Notices
 from hangbot.fleet.records import VERSION
 from hangbot.fleet.room_life import RunRoom
 from hangbot.fleet.rooms import Rooms
 from hangbot.fleet.streams import Cluster, ClusterAway, Outdated
+from hangbot.fleet.subjects import Kind
 from hangbot.fleet.view import FleetView
 from hangbot.fleet.wishes import WISH_LASTS
 from hangbot.ids import Rng
@@ -168,8 +168,8 @@ class Worker:
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         """Read what there is, and begin what follows from it."""
-        asked = {room: subject_of(room) for room in (*self._wanted(), *self.rooms.pending())}
-        found = await self._view.read(f"drain.{self._name}", list(asked.values()))
+        asked = {room: Kind.LEASE.of(room) for room in (*self._wanted(), *self.rooms.pending())}
+        found = await self._view.read(Kind.DRAIN.of(self._name), list(asked.values()))
         leases = {room: found[subject] for room, subject in asked.items() if subject in found}
         if self._view.drains(self._name, self._options.holder.run):
             self.drain()

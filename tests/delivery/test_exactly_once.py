@@ -602,7 +602,7 @@ QUICK = settings(
 def rewritten_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have records written anew often, and nothing refused while the cluster is away, which has its tests."""
     monkeypatch.setattr("hangbot.fleet.room_records._LONG", 30)
-    monkeypatch.setattr("hangbot.fleet.record_writer._SHOWN_AFTER", math.inf)
+    monkeypatch.setattr("hangbot.fleet.patience._SHOWN_AFTER", math.inf)
 
 
 def test_every_message_is_in_the_room_exactly_once_or_said_not_to_be() -> None:

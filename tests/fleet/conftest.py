@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -35,6 +35,15 @@ class Reached:
         while not await holds():
             assert self.clock.now() < end, "it did not come"
             await self.clock.sleep(0.05)
+
+
+@pytest.fixture(autouse=True)
+def _no_fault_of_ours(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A worker goes on where it meets a fault of our own; a test does not."""
+    yield
+    records = (record for when in ("setup", "call") for record in caplog.get_records(when))
+    faults = [record for record in records if getattr(record, "action", "") in {"room_failed", "bot_failed"}]
+    assert not faults, "a fault of ours was logged"
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hangbot.config import Settings
-from hangbot.errors import OutboxTaken
+from hangbot.errors import OutboxError
 from hangbot.exit_codes import FAILED
 from hangbot.fleet.assignment import RoomFile
 from hangbot.fleet.claim import Holder
@@ -16,8 +16,7 @@ from hangbot.fleet.entries import Folder
 from hangbot.fleet.folder import RoomConfig
 from hangbot.fleet.picture import Picture, picture_of
 from hangbot.fleet.room_life import OwnedRoom, RoomEnd
-from hangbot.fleet.room_records import RoomRecords
-from hangbot.fleet.streams import ClusterAway
+from hangbot.fleet.room_outbox import RoomPlace
 from hangbot.fleet.worker import Worker, WorkerOptions
 from hangbot.health import Conditions
 from pytest_hangfm.simulation.clock import SimulatedClock
@@ -137,40 +136,45 @@ class FleetWorld:
     async def _bot(self, worker: str, owned: OwnedRoom) -> RoomEnd:
         """Act now and then, until it is stopped."""
         loop, stop, room = asyncio.get_running_loop(), asyncio.Event(), owned.config.name
-        records = RoomRecords(
-            owned.cluster.records,
+        place = RoomPlace(
+            owned.cluster,
             owned.config.key,
             writer=worker,
             fence=owned.token,
-            keys=lambda: str(self.rng.getrandbits(64)),
+            clock=SimulatedClock(),
+            rng=self.rng,
         )
 
         def note(what: str) -> None:
             self.acts.append(Act(loop.time(), worker, room, owned.token, what))
 
         try:
-            await records.take_over()
-        except (ClusterAway, OutboxTaken) as exc:
+            await place.open()
+            owned.stop, owned.renew, owned.conditions = stop.set, place.renew, self.conditions
+            note("joined")
+            if room in self.unready:
+                await stop.wait()
+                return RoomEnd()
+            try:
+                return await self._act(owned, stop, note)
+            finally:
+                note("left")
+        except OutboxError as exc:
             return RoomEnd(FAILED, str(exc))
-        owned.stop, owned.renew, owned.conditions = stop.set, records.renew, self.conditions
-        note("joined")
-        if room in self.unready:
-            await stop.wait()
-            return RoomEnd()
+        finally:
+            await place.close()
+
+    async def _act(self, owned: OwnedRoom, stop: asyncio.Event, note: Callable[[str], None]) -> RoomEnd:
         owned.ready.set()
         owned.say(ready=True, queued=0)
-        try:
-            if ends := self.ends.get(room):
-                await asyncio.sleep(0.2)
-                return ends.pop(0)
-            while not stop.is_set():
-                if owned.permit.holds():
-                    note("acted")
-                await asyncio.sleep(0.1 + self.rng.random() / 5)
-            return RoomEnd()
-        finally:
-            note("left")
-            records.close()
+        if ends := self.ends.get(owned.config.name):
+            await asyncio.sleep(0.2)
+            return ends.pop(0)
+        while not stop.is_set():
+            if owned.permit.holds():
+                note("acted")
+            await asyncio.sleep(0.1 + self.rng.random() / 5)
+        return RoomEnd()
 
     # -- what is seen
 

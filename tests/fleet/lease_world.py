@@ -9,8 +9,9 @@ from typing import Final
 
 from hangbot.clock import Boot
 from hangbot.fleet.claim import Holder
-from hangbot.fleet.leases import Leases, subject_of
+from hangbot.fleet.leases import Leases
 from hangbot.fleet.streams import Cluster, ClusterAway, Outdated
+from hangbot.fleet.subjects import Kind
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.loop import SimulatedLoop
 from pytest_hangfm.simulation.process import Process
@@ -117,10 +118,10 @@ class Worker:
 
     async def take_rooms(self, tasks: asyncio.TaskGroup) -> None:
         wanted = [room for room in ROOMS if room not in self.leases]
-        found = await self.cluster.register.newest([subject_of(room) for room in wanted])
+        found = await self.cluster.register.newest([Kind.LEASE.of(room) for room in wanted])
         newest = {entry.subject: entry for entry in found}
         for room in wanted:
-            if await self.leases.take(room, newest.get(subject_of(room))):
+            if await self.leases.take(room, newest.get(Kind.LEASE.of(room))):
                 self.seen.takeovers += 1
                 self.acting[room] = tasks.create_task(self.act(room, self.leases.token(room)))
 

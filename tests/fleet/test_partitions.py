@@ -17,12 +17,13 @@ from hangbot.config.cluster import parse_address
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxTaken
 from hangbot.fleet.claim import Claim, Holder
-from hangbot.fleet.leases import Leases, subject_of
+from hangbot.fleet.leases import Leases
 from hangbot.fleet.nats_cluster import open_cluster, open_link
 from hangbot.fleet.providing import ask_jetstream, found_stream
 from hangbot.fleet.room_outbox import RoomPlace
 from hangbot.fleet.servers import Servers
 from hangbot.fleet.streams import AnswerMissing, Cluster, ClusterAway, Entry, Outdated, Stream
+from hangbot.fleet.subjects import Kind
 from tests.bounds import WITHIN
 from tests.delivery.builders import message
 from tests.fleet.processes import open_quick_servers
@@ -254,7 +255,7 @@ async def worker(name: str, cluster: Cluster) -> AsyncIterator[Leases]:
 
 async def newest(cluster: Cluster, room: str) -> Entry | None:
     """Read a room's lease."""
-    found = await answered(lambda: cluster.register.newest([subject_of(room)]))
+    found = await answered(lambda: cluster.register.newest([Kind.LEASE.of(room)]))
     return found[0] if found else None
 
 

@@ -101,7 +101,7 @@ async def test_answers_that_are_lost_double_nothing(
 ) -> None:
     monkeypatch.setattr("pytest_hangfm.simulation.streams._WITHIN", 0.02)
     monkeypatch.setattr("pytest_hangfm.simulation.streams._LATE", 0.06)
-    monkeypatch.setattr("hangbot.fleet.record_writer._AGAIN_AFTER", 0.002)
+    monkeypatch.setattr("hangbot.fleet.patience._AGAIN_AFTER", 0.002)
     cluster = reached(servers, seed)
     cluster.weather = Weather(slow=0.002, lost=0.1, late=0.1, unanswered=0.2, unheard=0.5)
 
@@ -189,7 +189,7 @@ async def test_a_command_writes_beside_the_owner(servers: SimulatedServers) -> N
 async def test_without_the_cluster_nothing_is_accepted_and_what_must_be_waits(
     servers: SimulatedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hangbot.fleet.record_writer._SHOWN_AFTER", 0.05)
+    monkeypatch.setattr("hangbot.fleet.patience._SHOWN_AFTER", 0.05)
     cluster = reached(servers)
     async with opened(cluster, patience=60.0) as box:
         await box.put([message("m")], 1.0)
@@ -230,6 +230,24 @@ async def test_closing_is_bounded(servers: SimulatedServers, monkeypatch: pytest
         await settling
 
 
+async def test_who_goes_on_under_a_later_lease_while_it_is_closed_is_refused_in_words(
+    servers: SimulatedServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hangbot.fleet.record_writer._CLOSE_WITHIN", 0.05)
+    cluster = reached(servers)
+    place = RoomPlace(cluster, ROOM, writer="a test", fence=1)
+    await place.open()
+    cluster.away = True
+    renewing = asyncio.ensure_future(place.renew(2))
+    await asyncio.sleep(0)  # one turn: it is asked for
+
+    await place.close()
+
+    for late in (renewing, asyncio.ensure_future(place.renew(3))):
+        with pytest.raises(OutboxUnusable, match=r"is closed|does not answer"):
+            await late
+
+
 async def test_who_is_cancelled_while_it_closes_hears_of_nothing_any_more(servers: SimulatedServers) -> None:
     cluster = reached(servers)
     async with opened(cluster, patience=60.0) as box:
@@ -248,8 +266,8 @@ async def test_who_is_cancelled_while_it_closes_hears_of_nothing_any_more(server
 async def test_records_that_the_cluster_has_lost_are_told_and_not_waited_for(
     servers: SimulatedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hangbot.fleet.record_writer._BEHIND_FOR", 0.05)
-    monkeypatch.setattr("hangbot.fleet.record_writer._AGAIN_AFTER", 0.01)
+    monkeypatch.setattr("hangbot.fleet.patience._BEHIND_FOR", 0.05)
+    monkeypatch.setattr("hangbot.fleet.patience._AGAIN_AFTER", 0.01)
     cluster = reached(servers)
     async with opened(cluster) as box:
         await box.put([message("lost")], 1.0)

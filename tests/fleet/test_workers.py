@@ -12,7 +12,7 @@ import pytest
 from hangbot.exit_codes import FAILED, PUT_OUT
 from hangbot.fleet import wishes, worker
 from hangbot.fleet.notices import PATIENCE
-from hangbot.fleet.room_life import KEPT, RoomEnd
+from hangbot.fleet.room_life import KEPT, RoomEnd, RoomLife
 from hangbot.fleet.streams import ClusterAway
 from hangbot.fleet.wishes import drain_worker, move_room
 from pytest_hangfm.simulation.clock import SimulatedClock
@@ -255,6 +255,42 @@ def test_a_worker_that_reaches_no_server_keeps_its_bots_for_a_while_and_goes_on_
         assert len(late) == 4
 
     play(main)
+
+
+@pytest.mark.parametrize("method", ["taken_again", "leave", "run"])
+def test_a_fault_with_one_room_ends_its_bot_and_no_other(
+    method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, rest = getattr(RoomLife, method), ["room-000"]
+
+    async def faulty(life: RoomLife) -> object:
+        if life.config.name in rest:
+            rest.remove(life.config.name)
+            raise RuntimeError("a fault of ours")
+        return await whole(life)
+
+    async def main(world: FleetWorld) -> None:
+        north = world.start("north", Files(*rooms(4)))
+        await asyncio.sleep(5)
+        north.cluster.away = True
+        await asyncio.sleep(5)
+        north.cluster.away = False
+        await asyncio.sleep(5)
+        world.start("south", Files(*rooms(4)), most=1)
+        await asyncio.sleep(5)
+        north.files.put()
+        await asyncio.sleep(15)
+
+        assert rest == []
+        assert world.load() == {"south": 1}
+
+    monkeypatch.setattr(RoomLife, method, faulty)
+
+    play(main)
+
+    faults = [record for record in caplog.records if getattr(record, "action", "") == "room_failed"]
+    assert [record.exc_info is not None for record in faults] == [True]
+    caplog.clear()
 
 
 @pytest.mark.parametrize(("silent", "joins"), [(10.0, True), (40.0, False)])
