@@ -59,14 +59,14 @@ demo: $(VENV)/.run ## the five-second tour on an embedded Hang.fm
 test: $(VENV)/.dev ## the whole suite but the slow proofs
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not interop" --hangfm-target=sandbox $(ARGS)
 
-# One at a time, the longest first; two processes more than cores, since half of the proofs wait most of the time.
-prove: PROVERS ?= $(shell getconf _NPROCESSORS_ONLN)
+# One at a time, the longest first; a process more than cores, since half of the proofs wait most of the time.
+prove: PROVERS ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
 	$(BIN)/python -m pytest -n $(PROVERS) --dist load --maxschedchunk 1 -m "slow and not interop" --hangfm-target=sandbox $(ARGS)
 
 prove-all: planted $(VENV)/.dev ## planted bugs; ten thousand simulated worlds, none of which may fail; every planted bot in every scenario: hours
 	$(BIN)/python -m pytest_hangfm.simulation --seeds 10000 --pairs $(ARGS)
-	HANGBOT_PROVE_ALL=1 $(BIN)/python -m pytest -m slow tests/proof/test_own_bot.py
+	HANGBOT_PROVE_ALL=1 $(BIN)/python -m pytest -m slow tests/proof/test_own_bot.py tests/delivery/test_exactly_once.py
 	HANGBOT_PROVE_PLANTED=all $(BIN)/python -m pytest -m slow tests/proof/test_planted_bots.py tests/proof/test_search.py
 
 planted: $(VENV)/.dev ## bugs planted in a copy of the product, each to be found by the search within 300 worlds

@@ -13,6 +13,7 @@ from hangbot.exit_codes import FAILED
 from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.picture import Picture, RoomRow, read_picture
 from hangbot.fleet.refusals import NoFleet
+from hangbot.fleet.streams import ClusterAway
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,22 +27,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print them, and return 0 where each room has an owner and its bot is ready."""
     address = fleet_address(args)
-    picture = asyncio.run(_read(address))
+    picture, halted = asyncio.run(_read(address))
     if args.json:
         write_json(picture.to_json())
     else:
         for line in _lines(picture, address):
             write_line(line)
+    if halted:
+        words = f"the NATS servers of {address} store nothing: what is shown may have ended"
+        raise ClusterAway(words, remedy=halted.remedy) from halted
     well = bool(picture.rooms) and all(row.owner and row.ready for row in picture.rooms.values())
     return 0 if well else FAILED
 
 
-async def _read(address: ClusterAddress) -> Picture:
+async def _read(address: ClusterAddress) -> tuple[Picture, ClusterAway | None]:
+    """Return what is known of the fleet, and why that may have ended."""
     try:
         async with open_cluster(address, make=False) as cluster:
-            return await read_picture(cluster.register)
+            picture = await read_picture(cluster.register)
+            try:
+                await cluster.check()
+            except ClusterAway as exc:
+                return picture, exc
+            return picture, None
     except NoFleet:
-        return Picture()
+        return Picture(), None
 
 
 def _lines(picture: Picture, address: ClusterAddress) -> Iterator[str]:

@@ -16,6 +16,8 @@ _APART_S: Final = 1.0
 """By this much an owner stops before its lease ends."""
 _OWN_CLOCK_S: Final = 5.0
 _PAYLOAD: Final = 1024 * 1024
+_FULL, _FILLING = 0.98, 0.8
+"""Shares of what a server's streams may take: at the first it refuses records soon, if not already."""
 _S: Final = 1_000_000_000
 
 
@@ -34,6 +36,7 @@ def judged(seen: ClusterLook, *, fleet: str, retry_total: float, own_power: bool
     yield _jetstream(up)
     yield _replicas(seen, fleet)
     yield _sync(up, own_power=own_power)
+    yield _space(up)
     yield _window(seen, fleet, retry_total)
     yield _clocks(up)
     yield _size(up)
@@ -43,12 +46,17 @@ def _result(name: str, verdict: Verdict, message: str, remedy: str = "") -> Chec
     return CheckResult(name, _TITLES[name], verdict, message, remedy)
 
 
+def _size_of(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
 _TITLES: Final = {
     "servers": "Three servers answer",
     "version": "They are new enough",
     "jetstream": "They store together",
     "replicas": "What is accepted is on three servers",
     "sync": "What is accepted is on disk",
+    "space": "They have room for more",
     "window": "A key is remembered for longer than a message is tried",
     "clocks": "Their clocks agree",
     "size": "They take large records",
@@ -179,6 +187,23 @@ def _sync(up: list[ServerLook], *, own_power: bool) -> CheckResult:
             "and give each a power supply of its own: --own-power",
         )
     return _result("sync", "ok", "sync_interval: always")
+
+
+def _space(up: list[ServerLook]) -> CheckResult:
+    seen = [(server.used / server.most, server) for server in up if server.used is not None and server.most]
+    if not seen:
+        return _result("space", "ok", "as far as can be seen: no monitoring port answers")
+    share, fullest = max(seen, key=lambda each: each[0])
+    message = f"{fullest.name} uses {share:.0%} of {_size_of(fullest.most)}"
+    if share < _FILLING:
+        others = ", the others no more" if len(seen) == len(up) else ", of those that can be seen"
+        return _result("space", "ok", message + others)
+    return _result(
+        "space",
+        "rejected" if share >= _FULL else "warn",
+        f"{message}: once it is full nothing is accepted any more, and no lease is kept",
+        "Give it more: max_file_store in jetstream { } of nats.conf, and a larger disk.",
+    )
 
 
 def _window(seen: ClusterLook, fleet: str, retry_total: float) -> CheckResult:

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json
 
-from hangbot.errors import HangbotError, OutboxDiskFull
+from hangbot.errors import HangbotError
 from hangbot.fleet.refusals import ClusterRefused, ClusterUnfit
-from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry, Outdated
+from hangbot.fleet.streams import AnswerMissing, ClusterAway, ClusterFull, Entry, Outdated
 
 __all__ = [
     "BUSY",
@@ -135,9 +135,7 @@ def error_of(found: Mapping[str, Any]) -> HangbotError | Outdated:
     if code == IN_PROCESS:
         return AnswerMissing(words)
     if code in _NO_ROOM:
-        return OutboxDiskFull(
-            words, remedy="Make room on the disks of the NATS servers, or raise their max_file_store."
-        )
+        return ClusterFull(words)
     if code in _OFF:
         return ClusterUnfit(f"JetStream is off ({words})")
     if code in _FEW:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hangbot.clock import Clock
+from hangbot.errors import OutboxUnusable
 from hangbot.fleet.claim import Claim, Holder
 from hangbot.fleet.elapsed import Elapsed
 from hangbot.fleet.lease import EVERY, LASTS, Lease
 from hangbot.fleet.lease_figures import LeaseFigures
-from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry, Outdated, Stream
+from hangbot.fleet.streams import AnswerMissing, Entry, Outdated, Stream
 from hangbot.fleet.subjects import Kind
 from hangbot.ids import Rng, new_id
 
@@ -104,7 +105,7 @@ class Leases:
             name: What it is called.
 
         Raises:
-            ClusterAway: The cluster cannot be reached.
+            OutboxUnusable: The cluster cannot be reached, or takes nothing.
         """
         id_ = new_id(self._rng)[:16]
         claim = Claim(room, name, self.holder, id_, self._clock.wall())
@@ -127,7 +128,7 @@ class Leases:
     async def give_up(self, room: str) -> None:
         """Let any worker have a room at once; nothing acts on it here any more.
 
-        Where the cluster cannot be reached, or does not answer, the lease ends by itself.
+        Where the cluster cannot be reached, or takes nothing, the lease ends by itself.
         """
         held = self._held.pop(room, None)
         if held is None:
@@ -135,7 +136,7 @@ class Leases:
         if held.asking is not None:
             await asyncio.wait([held.asking])
         data = held.claim.given_up().to_bytes()
-        with suppress(Outdated, ClusterAway):
+        with suppress(Outdated, OutboxUnusable):
             if held.lease.expects is None:
                 await self._look(held.lease)
             if (expects := held.lease.expects) is not None and held.lease.owned:
@@ -174,7 +175,7 @@ class Leases:
                 await self._look(lease)
             if lease.owned and lease.expects is not None and self._held.get(lease.room) is held:
                 await self._store(held)
-        except ClusterAway:
+        except OutboxUnusable:  # what is refused may be stored in a moment, when that is mended
             lease.unreached(self.now())
         finally:
             held.asking = None

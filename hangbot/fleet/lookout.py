@@ -5,8 +5,9 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from hangbot.clock import Clock
+from hangbot.errors import OutboxUnusable
 from hangbot.fleet.picture import Picture, read_picture
-from hangbot.fleet.streams import ClusterAway, Stream
+from hangbot.fleet.streams import Stream
 from hangbot.fleet.subjects import Kind
 
 __all__ = ["Lookout"]
@@ -49,7 +50,7 @@ class Lookout:
         looked_at = -math.inf
         while True:
             now = self._clock.now()
-            with suppress(ClusterAway):
+            with suppress(OutboxUnusable):
                 if now - looked_at >= len(self.picture.rooms) * _PER_ROOM:
                     looked_at = now
                     await self._look()

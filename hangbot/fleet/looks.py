@@ -46,6 +46,8 @@ class ServerLook:
         unsure: Seconds by which that may be wrong.
         max_payload: Bytes of the largest message that it takes.
         synced: Whether it writes to disk before it acknowledges; ``None``: that could not be seen.
+        used: Bytes that its streams take; ``None``: likewise.
+        most: Bytes that they may take.
         monitor: Where that was looked for.
     """
 
@@ -60,6 +62,8 @@ class ServerLook:
     unsure: float = 0.0
     max_payload: int = 0
     synced: bool | None = None
+    used: int | None = None
+    most: int = 0
     monitor: str = ""
 
 
@@ -130,7 +134,9 @@ async def _at_server(address: ClusterAddress, clock: Clock) -> ServerLook:
         _USUAL_MONITOR,
     )
     monitor = f"http://{server.rpartition(':')[0]}:{port}"
-    synced, stopped = await _storing(monitor, found.get("id", ""))
+    storing = await _storing(monitor, found.get("id", ""))
+    stopped, config = bool(storing.get("disabled")), storing.get("config", {})
+    is_seen = bool(storing) and not stopped
     return ServerLook(
         server,
         name=found.get("name", server),
@@ -141,23 +147,22 @@ async def _at_server(address: ClusterAddress, clock: Clock) -> ServerLook:
         ahead=datetime.fromisoformat(found["time"]).timestamp() - (wall + took / 2),
         unsure=took / 2,
         max_payload=max_payload,
-        synced=synced,
+        synced=bool(config.get("sync_always")) if is_seen else None,
+        used=storing.get("storage", 0) if is_seen else None,
+        most=config.get("max_storage", 0),
         monitor=monitor,
     )
 
 
-async def _storing(monitor: str, server_id: str) -> tuple[bool | None, bool]:
-    """Ask a server's monitoring port whether it syncs, and whether its storing is off.
+async def _storing(monitor: str, server_id: str) -> dict[str, Any]:
+    """Ask a server's monitoring port how it stores.
 
-    Another server's answer there counts for nothing.
+    Returns:
+        Nothing where that does not answer, or another server does.
     """
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=_WITHIN_S) as client:
             found = (await client.get(f"{monitor}/jsz", params={"config": "1"})).json()
     except (httpx.HTTPError, ValueError):
-        return None, False
-    if not isinstance(found, dict) or found.get("server_id") != server_id:
-        return None, False
-    if found.get("disabled"):
-        return None, True
-    return bool(found.get("config", {}).get("sync_always")), False
+        return {}
+    return found if isinstance(found, dict) and found.get("server_id") == server_id else {}

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final, Literal
 
 from hangbot.clock import Clock
-from hangbot.errors import HangbotError
+from hangbot.errors import HangbotError, OutboxUnusable
 from hangbot.fleet.entries import Folder, WorkerEntry, digest_of
 from hangbot.fleet.lease import EVERY, LASTS
-from hangbot.fleet.streams import ClusterAway, Outdated, Stream
+from hangbot.fleet.streams import Outdated, Stream
 from hangbot.fleet.subjects import Kind
 
 __all__ = ["KEPT_ANEW", "Membership"]
@@ -33,12 +32,19 @@ class Membership:
         name: The worker's name.
         entry: Returns what is to be said of it now, given the digest of its folder's entry.
         clock: Measures and waits.
+        unstored: Called with what keeps the worker's entry from being stored; ``None``: nothing does.
     """
 
     def __init__(
-        self, register: Stream, name: str, entry: Callable[[str], WorkerEntry], clock: Clock
+        self,
+        register: Stream,
+        name: str,
+        entry: Callable[[str], WorkerEntry],
+        clock: Clock,
+        unstored: Callable[[OutboxUnusable | None], None] = lambda _: None,
     ) -> None:
         self._register, self._name, self._entry, self._clock = register, name, entry, clock
+        self._unstored = unstored
         self._last = 0
         self._theirs = 0
         """The sequence of another run's entry."""
@@ -72,13 +78,17 @@ class Membership:
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Store it now, where the cluster can be reached; raises as `run`."""
-        with suppress(ClusterAway):
+        """Store it now, where the cluster takes it; raises as `run`."""
+        try:
             found = await self._store()
             if found == "unknown":
                 found = await self._store()
-            if found == "another's":
-                raise self._taken("has come meanwhile")
+        except OutboxUnusable as exc:
+            self._unstored(exc)
+            return
+        self._unstored(None)
+        if found == "another's":
+            raise self._taken("has come meanwhile")
 
     async def store_folder(self, folder: Folder) -> str:
         """Store what the worker's folder has, where that is not done; return its digest.

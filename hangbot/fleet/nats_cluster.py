@@ -28,7 +28,7 @@ from hangbot.fleet.jetstream import (
     record,
     store_headers,
 )
-from hangbot.fleet.providing import provide
+from hangbot.fleet.providing import found_stream, provide
 from hangbot.fleet.shapes import asked_prefix, records_names, register_names, shape
 from hangbot.fleet.streams import AnswerMissing, AnswerOwner, ClusterAway, Entry, Stream
 
@@ -218,11 +218,18 @@ class NatsCluster:
         self.name = str(where)
         self._link = link
         self._asked = asked_prefix(where.fleet)
+        self._register = register_names(where.fleet).stream
 
     @property
     def server(self) -> str:
         """``HOST:PORT`` of the server that is connected, or was last."""
         return self._link.server
+
+    async def check(self) -> None:
+        """Raise `ClusterAway` where no server leads the register: what is read may have ended long ago."""
+        found = await found_stream(self._link, self._register)
+        if not (found and found["cluster"].get("leader")):
+            raise ClusterAway(f"no server leads {self._register}")
 
     async def ask(self, room: str, target: str, *, within: float, largest: int) -> bytes | None:
         """Ask the owner of a room; see there."""

@@ -7,8 +7,10 @@ from enum import Enum
 from typing import Final
 
 from hangbot.clock import Clock
+from hangbot.errors import OutboxUnusable
 from hangbot.fleet.assignment import Assignment
 from hangbot.fleet.entries import Folder
+from hangbot.fleet.streams import ClusterAway, ClusterFull
 
 __all__ = ["PATIENCE", "Notices"]
 
@@ -29,6 +31,7 @@ class _Kind(Enum):
     REFUSED = "room_refused", "%s is not taken anew: %s", "%s may be taken again"
     CROWDED = "room_crowded", "%s: %s", "%s: that is over"
     AWAY = "folder_away", "%s are left as they are: %s", "%s: the folder can be read again"
+    UNSTORED = "cluster_refuses", "%s store nothing of this worker: %s", "%s store again"
     UNSHOWN = "folder_unshown", "%s is not shown to other workers: %s", "%s is shown to other workers again"
 
     def __init__(self, action: str, words: str, over: str) -> None:
@@ -70,6 +73,14 @@ class Notices:
     def no_folder(self, sentence: str) -> None:
         """Log that the folder cannot be read, which no room ends for."""
         self._say(_Kind.AWAY, {"the rooms": sentence})
+
+    def unstored(self, problem: OutboxUnusable | None) -> None:
+        """Log what keeps a worker's entry, and so its leases, from being stored; ``None``: nothing does."""
+        # Which server did not answer is another one at each attempt.
+        is_plain = isinstance(problem, ClusterAway) and not isinstance(problem, ClusterFull)
+        words = "they do not answer, or no majority of them" if is_plain else str(problem)
+        why = {"the NATS servers": f"{words}. {problem.remedy}"} if problem else {}
+        self._say(_Kind.UNSTORED, why, PATIENCE)
 
     def unshown(self, sentence: str) -> None:
         """Log that others cannot be shown what the folder has; an empty sentence: they can."""

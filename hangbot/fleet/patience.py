@@ -24,23 +24,24 @@ class Patience:
 
     Args:
         clock: Measures and waits.
-        on_away: Is called when the cluster does not answer, and with ``False`` when it does again.
+        on_away: Is called with what is wrong when the cluster does not answer or takes nothing, and with
+            ``None`` when it does again.
         lost: Returns the error where the cluster has not what it had acknowledged.
         lasts: Seconds for which it is asked.
 
     Attributes:
-        away: Whether the cluster is known not to answer.
+        away: Why the cluster is known to take nothing; ``None``: it does, as far as is known.
     """
 
     def __init__(
         self,
         clock: Clock,
-        on_away: Callable[[bool], None],
+        on_away: Callable[[ClusterAway | None], None],
         *,
         lost: Callable[[], Exception],
         lasts: float = math.inf,
     ) -> None:
-        self.away = False
+        self.away: ClusterAway | None = None
         self._clock, self._on_away, self._lost, self._lasts = clock, on_away, lost, lasts
 
     def end(self) -> None:
@@ -70,16 +71,17 @@ class Patience:
                 if now - begun >= self._lasts:
                     raise
                 if now - begun >= _SHOWN_AFTER:
-                    self._show(away=True)
+                    self._show(exc)
                 await self._clock.sleep(_AGAIN_AFTER)
             else:
-                self._show(away=False)
+                self._show(None)
                 return found
             finally:
                 if not self._lasts:
-                    self._show(away=False)
+                    self._show(None)
 
-    def _show(self, *, away: bool) -> None:
-        if away != self.away:
-            self.away = away
-            self._on_away(away)
+    def _show(self, problem: ClusterAway | None) -> None:
+        changes = type(problem) is not type(self.away)
+        self.away = problem
+        if changes:
+            self._on_away(problem)

@@ -16,7 +16,7 @@ from hangbot.errors import OutboxUnusable
 from hangbot.fleet.patience import Patience
 from hangbot.fleet.records import decode
 from hangbot.fleet.room_records import RoomRecords
-from hangbot.fleet.streams import AnswerMissing, ClusterAway, Outdated
+from hangbot.fleet.streams import AnswerMissing, ClusterAway, ClusterFull, Outdated
 
 __all__ = ["RecordWriter"]
 
@@ -31,7 +31,7 @@ class RecordWriter:
         records: The room's.
         clock: Measures and waits.
         begin: Reads them for the first time.
-        on_away: Is called when the cluster does not answer, and with ``False`` when it does again.
+        on_away: See `Patience`.
         look_every: Seconds after which the cluster is asked for what others wrote, whatever was heard.
         on_others: Is called when something was read that another one wrote.
         patience: Seconds for which the cluster is waited for.
@@ -45,7 +45,7 @@ class RecordWriter:
         *,
         begin: Callable[[], Awaitable[None]],
         look_every: float,
-        on_away: Callable[[bool], None] = lambda _: None,
+        on_away: Callable[[ClusterAway | None], None] = lambda _: None,
         on_others: Callable[[], None] = lambda: None,
         patience: float = math.inf,
         translate: Translate = lambda error: error,
@@ -147,6 +147,8 @@ class RecordWriter:
         return OutboxUnusable(f"{self._name} is closed")
 
     def _away_error(self) -> ClusterAway:
+        if isinstance(self._patience.away, ClusterFull):
+            return ClusterFull(f"the cluster has no room left: nothing was written to {self._name}")
         return ClusterAway(f"the cluster does not answer: nothing was written to {self._name}")
 
     async def _run(self) -> None:
@@ -282,9 +284,9 @@ class RecordWriter:
             " why the servers may lose anything: sync_interval has to be always.",
         )
 
-    def _note_away(self, away: bool) -> None:  # noqa: FBT001  what is called with one value
-        self._on_away(away)
-        if away:
+    def _note_away(self, problem: ClusterAway | None) -> None:
+        self._on_away(problem)
+        if problem:
             hasty = [job for job in self._jobs if job.writes and not job.patient]
             self._jobs = deque(job for job in self._jobs if not job.writes or job.patient)
             self._fail(hasty, self._away_error())

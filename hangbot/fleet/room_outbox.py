@@ -11,7 +11,7 @@ from hangbot.delivery.place import OutboxPlace
 from hangbot.errors import OutboxUnusable
 from hangbot.fleet.record_writer import RecordWriter
 from hangbot.fleet.room_records import LOST_REMEDY, RoomRecords
-from hangbot.fleet.streams import Cluster, ClusterAway
+from hangbot.fleet.streams import Cluster, ClusterAway, ClusterFull
 from hangbot.health import AT_ONCE, Conditions
 from hangbot.ids import SYSTEM_RNG, Rng, new_id
 
@@ -135,11 +135,10 @@ class RoomPlace(OutboxPlace):
         for notice in self._notices:
             notice()
 
-    def _show_away(self, away: bool) -> None:  # noqa: FBT001  a callback's only argument
-        if away:
-            sentence = (
-                f"the cluster {self._cluster.name} does not answer: nothing is accepted, and nothing sent"
-            )
-            self.conditions.bad("outbox", sentence, ClusterAway.remedy)
+    def _show_away(self, problem: ClusterAway | None) -> None:
+        if problem:
+            what = "has no room left" if isinstance(problem, ClusterFull) else "does not answer"
+            sentence = f"the cluster {self._cluster.name} {what}: nothing is accepted, and nothing sent"
+            self.conditions.bad("outbox", sentence, problem.remedy)
         else:
             self.conditions.good("outbox")

@@ -7,13 +7,14 @@ from contextlib import nullcontext, suppress
 from typing import Final
 
 from hangbot.clock import Clock
+from hangbot.errors import OutboxUnusable
 from hangbot.exit_codes import PUT_OUT
 from hangbot.fleet.claim import Claim, Holder
 from hangbot.fleet.entries import RoomWish
 from hangbot.fleet.folder import RoomConfig
 from hangbot.fleet.leases import Leases
 from hangbot.fleet.room_life import RoomEnd, RoomLife, RunRoom
-from hangbot.fleet.streams import Cluster, ClusterAway, Entry
+from hangbot.fleet.streams import Cluster, Entry
 from hangbot.fleet.subjects import Kind
 from hangbot.fleet.wishes import WISH_LASTS, put
 from hangbot.ids import Rng
@@ -131,7 +132,7 @@ class Rooms:
     ) -> None:
         """Take a room to run it, or, without a configuration, for the bot of it that still runs."""
         try:
-            with suppress(ClusterAway):
+            with suppress(OutboxUnusable):
                 name = config.name if config else self.lives[room].config.name
                 await self.leases.take(room, lease, name=name)
             if room not in self.leases:
@@ -186,7 +187,7 @@ class Rooms:
 
     async def _switch_off(self, room: str, why: str) -> None:
         while True:
-            with suppress(ClusterAway):
+            with suppress(OutboxUnusable):
                 wish = RoomWish(off=why).to_bytes()
                 await put(self._cluster.register, Kind.WISH.of(room), wish, self._clock, seconds=WISH_LASTS)
                 return

@@ -12,7 +12,16 @@ from typing import NamedTuple, Protocol
 from hangbot.errors import OutboxUnusable
 from hangbot.exit_codes import CANNOT_TELL
 
-__all__ = ["AnswerMissing", "AnswerOwner", "Cluster", "ClusterAway", "Entry", "Outdated", "Stream"]
+__all__ = [
+    "AnswerMissing",
+    "AnswerOwner",
+    "Cluster",
+    "ClusterAway",
+    "ClusterFull",
+    "Entry",
+    "Outdated",
+    "Stream",
+]
 
 
 class ClusterAway(OutboxUnusable):
@@ -23,6 +32,15 @@ class ClusterAway(OutboxUnusable):
     )
     retryable = True
     exit_code = CANNOT_TELL
+
+
+class ClusterFull(ClusterAway):
+    """The cluster answers, and takes nothing more."""
+
+    remedy = (
+        "Make room on the disks of the NATS servers, or raise their max_file_store; a running worker goes on"
+        " by itself."
+    )
 
 
 class AnswerMissing(ClusterAway):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from hangbot.clock import Clock
-from hangbot.errors import HangbotError
+from hangbot.errors import HangbotError, OutboxUnusable
 from hangbot.fleet.assignment import Member
 from hangbot.fleet.claim import Holder
 from hangbot.fleet.entries import Folder, RoomWish, WorkerEntry
@@ -94,9 +94,9 @@ class Worker:
         self.rooms = Rooms(options.holder, cluster, run_room, clock=clock, rng=rng)
         self._options, self._cluster, self._files, self._clock = options, cluster, files, clock
         self._name, self._since = options.holder.worker, clock.wall()
-        self._membership = Membership(cluster.register, self._name, self._entry, clock)
+        self._notices = notices = Notices(clock)
+        self._membership = Membership(cluster.register, self._name, self._entry, clock, notices.unstored)
         self._view = FleetView(cluster.register, clock)
-        self._notices = Notices(clock)
         self._draining = False
         self._shown: object = None
 
@@ -157,7 +157,7 @@ class Worker:
         while not (self._draining and self.rooms.is_empty):
             self.rooms.changed.clear()
             await self._show()
-            with suppress(ClusterAway):
+            with suppress(OutboxUnusable):
                 await self._look(tasks)
             wishes = self._view.wishes()
             for room in [*self.rooms.lives]:
@@ -262,7 +262,7 @@ class Worker:
                 self.rooms.changed.set()
             try:
                 await self._store_folder()
-            except ClusterAway:
+            except OutboxUnusable:
                 continue
             except HangbotError as exc:
                 self._notices.unshown(f"{exc}. {exc.remedy}")
@@ -273,7 +273,7 @@ class Worker:
     async def _keep_wishes(self) -> None:
         """Store what is wanted of rooms that are here again before it is forgotten."""
         for entry in [*self._view.wishes_of(self._name, self._files.rooms, older=KEPT_ANEW)]:
-            with suppress(Outdated, ClusterAway):  # another worker, or another wish, came first
+            with suppress(Outdated, OutboxUnusable):  # another worker, or another wish, came first
                 data = entry.data or b""
                 await self._cluster.register.store(
                     entry.subject, data, last=entry.sequence, seconds=WISH_LASTS

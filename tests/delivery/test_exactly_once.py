@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import math
+import os
 import random
 import tempfile
 from collections import Counter, defaultdict, deque
@@ -614,7 +615,8 @@ def test_so_it_is_where_the_outbox_is_in_records() -> None:
     run_state_machine_as_test(DeliveryInRecords, settings=QUICK)
 
 
-MANY = settings(QUICK, max_examples=500, stateful_step_count=40, phases=list(Phase))
+RUNS = 500 if os.environ.get("HANGBOT_PROVE_ALL") == "1" else 200
+MANY = settings(QUICK, max_examples=RUNS, stateful_step_count=40, phases=list(Phase))
 
 
 @pytest.mark.slow

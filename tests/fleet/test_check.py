@@ -22,7 +22,7 @@ from hangbot.preflight import CheckResult, exit_code
 Change = Callable[[ClusterLook], ClusterLook]
 Run = Callable[..., tuple[int, str, str]]
 
-NAMES = ["servers", "version", "jetstream", "replicas", "sync", "window", "clocks", "size"]
+NAMES = ["servers", "version", "jetstream", "replicas", "sync", "space", "window", "clocks", "size"]
 
 
 def stream(name: str, **changes: object) -> dict[str, Any]:
@@ -41,8 +41,7 @@ def good(number: int, **changes: Any) -> ServerLook:  # noqa: ANN401  any of its
         version="2.15.1",
         jetstream=True,
         max_payload=1 << 20,
-        synced=True,
-        **changes,
+        **({"synced": True, "used": 7 << 30, "most": 70 << 30} | changes),
     )
 
 
@@ -138,6 +137,9 @@ def test_before_the_first_worker_there_is_nothing_to_find_fault_with() -> None:
         ),
         pytest.param(server(1, synced=False), "sync", "rejected", "is lost when", id="late to disk"),
         pytest.param(server(1, synced=None), "sync", "cannot_tell", "is lost when", id="not seen"),
+        pytest.param(server(2, used=60 << 30), "space", "warn", "n2 uses 86% of 70.0 GiB", id="filling"),
+        pytest.param(server(2, used=69 << 30), "space", "rejected", "nothing is accepted", id="full"),
+        pytest.param(server(0, used=20 << 20, most=20 << 20), "space", "rejected", "20 MiB", id="small"),
         pytest.param(
             records(duplicate_window=300 * 10**9), "window", "rejected", "accepted twice", id="short of keys"
         ),
@@ -151,6 +153,13 @@ def test_each_miss_says_what_could_be_lost(change: Change, name: str, verdict: s
     assert result.verdict == verdict
     assert lost in result.message
     assert result.remedy
+
+
+def test_what_room_is_left_is_judged_by_the_servers_that_show_it() -> None:
+    one, none = server(0, used=None)(GOOD), replace(GOOD, servers=tuple(good(n, used=None) for n in range(3)))
+
+    assert results(one)["space"].message == "n1 uses 10% of 70.0 GiB, of those that can be seen"
+    assert results(none)["space"].verdict == "ok"
 
 
 def test_a_clock_of_ones_own_that_is_off_is_a_warning_and_a_slow_answer_is_none() -> None:
@@ -190,9 +199,9 @@ def test_a_cluster_for_trying_is_checked_from_its_address(check: Run, address: s
 
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert [line[:6].rstrip() for line in lines[:8]] == ["[OK]"] * 8
+    assert [line[:6].rstrip() for line in lines[:9]] == ["[OK]"] * 9
     assert "sync_interval: always" in out
-    assert lines[8:] == [f"READY: {address}"]
+    assert lines[9:] == [f"READY: {address}"]
 
 
 def test_what_a_worker_has_made_is_good_as_it_is(check: Run, address: str) -> None:

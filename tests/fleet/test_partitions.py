@@ -1,36 +1,30 @@
 """A server that is cut from the others and still reached by a worker: it decides nothing."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from hangbot.clock import SystemClock
 from hangbot.config.cluster import parse_address
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxTaken
-from hangbot.fleet.claim import Claim, Holder
-from hangbot.fleet.leases import Leases
 from hangbot.fleet.nats_cluster import open_cluster, open_link
 from hangbot.fleet.providing import ask_jetstream, found_stream
 from hangbot.fleet.room_outbox import RoomPlace
 from hangbot.fleet.servers import Servers
 from hangbot.fleet.streams import AnswerMissing, Cluster, ClusterAway, Entry, Outdated, Stream
-from hangbot.fleet.subjects import Kind
 from tests.bounds import WITHIN
 from tests.delivery.builders import message
+from tests.fleet.keeping import is_owned_by, keeping, newest, taken_by, until
 from tests.fleet.processes import open_quick_servers
 from tests.fleet.routes import Routes, open_routes
 from tests.fleet.storing import answered, stored
 
-T = TypeVar("T")
 STREAMS = ("KV_hangbot", "hangbot-records")
 FORMER = 0
 """The server that leads, until it is cut off."""
@@ -98,16 +92,6 @@ async def test_servers_reach_each_other_by_no_other_way_than_the_one_that_is_giv
 async def are_remotes(servers: Servers, number: int, others: set[str]) -> bool:
     """Whether a server is connected to these, and no others."""
     return await remotes_of(servers, number) == others
-
-
-async def until(holds: Callable[[], Awaitable[bool] | bool]) -> None:
-    """Wait for something that is to come to hold."""
-    async with asyncio.timeout(WITHIN):
-        while True:
-            found = holds()
-            if found if isinstance(found, bool) else await found:
-                return
-            await asyncio.sleep(0.05)
 
 
 async def led_by(servers: Servers, number: int) -> None:
@@ -214,7 +198,7 @@ async def test_reads_are_answered_while_a_server_is_silent(parted: Parted) -> No
 async def test_a_lease_is_neither_taken_nor_kept_through_a_server_that_is_cut_off(
     parted: Parted, *, resets: bool
 ) -> None:
-    async with worker("north", parted.alone) as north, worker("south", parted.others) as south:
+    async with keeping("north", parted.alone) as north, keeping("south", parted.others) as south:
         assert await north.take("red", None)
         assert await south.take("green", None)
         await led_by(parted.servers, FORMER)
@@ -227,52 +211,17 @@ async def test_a_lease_is_neither_taken_nor_kept_through_a_server_that_is_cut_of
                 for seen in (None, await newest(parted.alone, room)):
                     with suppress(ClusterAway):
                         assert not await north.take(room, seen)
-        assert south.may_act("red")
+        await until(lambda: south.may_act("red"))
         assert not north.may_act("red")
         await parted.routes.mend(FORMER, resets=resets)
 
         await until(lambda: "red" not in north)
         assert not await north.take("red", await newest(parted.others, "red"))
         await until(partial(is_owned_by, parted.alone, "red", "south"))
-        assert south.may_act("red")
+        await until(lambda: south.may_act("red"))
         await led_by(parted.servers, FORMER)
         await south.give_up("red")
         await taken_by(north, parted.alone, "red")
-
-
-@asynccontextmanager
-async def worker(name: str, cluster: Cluster) -> AsyncIterator[Leases]:
-    """Keep leases."""
-    rng = random.Random(name)  # noqa: S311  no secret
-    leases = Leases(cluster.register, Holder(name, f"run-{name}", "host", 1), clock=SystemClock(), rng=rng)
-    running = asyncio.create_task(leases.run())
-    try:
-        yield leases
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-
-
-async def newest(cluster: Cluster, room: str) -> Entry | None:
-    """Read a room's lease."""
-    found = await answered(lambda: cluster.register.newest([Kind.LEASE.of(room)]))
-    return found[0] if found else None
-
-
-async def taken_by(leases: Leases, cluster: Cluster, room: str) -> None:
-    """Have a worker take a room once it is free."""
-
-    async def take() -> bool:
-        return await leases.take(room, await newest(cluster, room))
-
-    await until(partial(answered, take))
-
-
-async def is_owned_by(cluster: Cluster, room: str, name: str) -> bool:
-    """Whether that is what a room's lease says."""
-    found = await newest(cluster, room)
-    claim = Claim.from_bytes(found.data) if found and found.data else None
-    return claim is not None and claim.holder.worker == name
 
 
 @cuts

@@ -1,20 +1,28 @@
 """Servers that are killed, stand still or go away: what was stored is there, and once."""
 
 import asyncio
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 import pytest_asyncio
 
 from hangbot.clock import SystemClock
 from hangbot.config.cluster import parse_address
+from hangbot.exit_codes import CANNOT_TELL
+from hangbot.fleet.claim import Claim
+from hangbot.fleet.lease import LASTS
 from hangbot.fleet.nats_cluster import open_cluster, open_link
 from hangbot.fleet.providing import ask_jetstream, found_stream
 from hangbot.fleet.servers import Servers
-from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry, Stream
+from hangbot.fleet.streams import AnswerMissing, Cluster, ClusterAway, Entry, Stream
 from tests.bounds import WITHIN
+from tests.fleet.keeping import keeping, newest, taken_by, until
 from tests.fleet.processes import open_quick_servers
 from tests.fleet.proofs.lag import Lag
 from tests.fleet.storing import store_or_find, stored
@@ -209,3 +217,74 @@ async def test_who_hears_goes_on_hearing_behind_another_connection(own: Servers)
                 with suppress(TimeoutError):
                     said = await asyncio.wait_for(heard.get(), 0.1)
         assert said == 7
+
+
+@pytest.mark.slow
+async def test_servers_that_are_full_end_no_lease_keeper_which_goes_on_when_they_have_room(
+    own: Servers,
+) -> None:
+    async def with_room_for(largest: str) -> None:
+        for number in range(len(own)):
+            await own.stop(number)
+            file = own.folder / f"n{number}.conf"
+            lines = file.read_text(encoding="utf-8").splitlines()
+            rest = [line for line in lines if "max_file_store" not in line]
+            place = rest.index("jetstream {") + 1
+            file.write_text(
+                "\n".join([*rest[:place], f"  max_file_store: {largest}", *rest[place:]]), "utf-8"
+            )
+        own.start_all()
+        await own.ready()
+
+    await with_room_for("20MB")
+    async with open_cluster(parse_address(own.address)) as cluster, keeping("north", cluster) as north:
+        await taken_by(north, cluster, "red")
+
+        await fill(cluster.records)
+        await until(lambda: not north.may_act("red"))
+        await asyncio.sleep(3 * LASTS)  # whatever full servers answer, they have answered it by then
+        await with_room_for("1GB")
+
+        await taken_by(north, cluster, "red")
+        assert north.may_act("red")
+
+
+@pytest.mark.slow
+async def test_what_is_read_where_no_server_leads_is_not_shown_as_well(own: Servers) -> None:
+    async def status() -> tuple[int, str]:
+        command = [sys.executable, "-m", "hangbot", "fleet", "status"]
+        with_servers = os.environ | {"HANGBOT_OUTBOX": own.address}
+        ended = await asyncio.create_subprocess_exec(*command, env=with_servers, stderr=subprocess.PIPE)
+        _, said = await asyncio.wait_for(ended.communicate(), WITHIN)
+        assert ended.returncode is not None
+        return ended.returncode, said.decode()
+
+    async with open_cluster(parse_address(own.address)) as cluster, keeping("north", cluster) as north:
+        await taken_by(north, cluster, "red")
+        north.say("red", ready=True, queued=0)
+        await until(partial(is_ready, cluster, "red"))
+        well = await status()
+
+        for number in (1, 2):
+            await own.stop(number)
+
+        async with asyncio.timeout(WITHIN):
+            while (found := await status())[0] != CANNOT_TELL:
+                pass  # a leader does not know at once that it is alone
+    assert well == (0, "")
+    assert "`hangbot fleet check`" in found[1]
+
+
+async def is_ready(cluster: Cluster, room: str) -> bool:
+    """Whether a room's lease says so."""
+    found = await newest(cluster, room)
+    claim = Claim.from_bytes(found.data) if found and found.data else None
+    return claim is not None and claim.ready
+
+
+async def fill(stream: Stream) -> None:
+    """Store until nothing is taken any more."""
+    last = 0
+    with suppress(ClusterAway):
+        while True:
+            last = await stream.store("filler", bytes(500_000), last=last, key=str(last))

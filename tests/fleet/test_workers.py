@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from hangbot.errors import OutboxUnusable
 from hangbot.exit_codes import FAILED, PUT_OUT
 from hangbot.fleet import wishes, worker
 from hangbot.fleet.notices import PATIENCE
+from hangbot.fleet.refusals import ClusterRefused, ClusterUnfit
 from hangbot.fleet.room_life import KEPT, RoomEnd, RoomLife
-from hangbot.fleet.streams import ClusterAway
+from hangbot.fleet.streams import AnswerMissing, ClusterAway, ClusterFull
 from hangbot.fleet.wishes import drain_worker, move_room
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.loop import SimulatedLoop
@@ -255,6 +257,39 @@ def test_a_worker_that_reaches_no_server_keeps_its_bots_for_a_while_and_goes_on_
         assert len(late) == 4
 
     play(main)
+
+
+@pytest.mark.parametrize("kind", [ClusterAway, AnswerMissing, ClusterFull, ClusterRefused, ClusterUnfit])
+@pytest.mark.parametrize("call", ["store", "newest"])
+def test_whatever_the_cluster_refuses_a_worker_goes_on_and_says_so_once(
+    kind: type[OutboxUnusable], call: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(*_: object, **__: object) -> int:
+        await asyncio.sleep(0.01)
+        raise kind("it is refused")
+
+    async def main(world: FleetWorld) -> None:
+        north = world.start("north", Files(*rooms(4)))
+        await asyncio.sleep(5)
+        with monkeypatch.context() as refused:
+            refused.setattr(north.cluster.register, call, refuse)
+            await asyncio.sleep(KEPT - 5)
+        await asyncio.sleep(10)
+
+        assert [act for act in world.acts if act.what == "left"] == []
+        since = asyncio.get_running_loop().time() - 5
+        assert len({act.room for act in world.acts if act.what == "acted" and act.at > since}) == 4
+
+    play(main)
+
+    said = [record for record in caplog.records if getattr(record, "action", "") == "cluster_refuses"]
+    errors = [record.getMessage() for record in said if record.levelname == "ERROR"]
+    if call == "store":
+        words = "they do not answer" if kind in {ClusterAway, AnswerMissing} else "it is refused"
+        assert len(errors) == 1
+        assert f"the NATS servers store nothing of this worker: {words}" in errors[0]
+    else:
+        assert errors == []
 
 
 @pytest.mark.parametrize("method", ["taken_again", "leave", "run"])
