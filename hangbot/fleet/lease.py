@@ -66,10 +66,14 @@ class Lease:
         self.due = asked + EVERY
 
     def outdated(self, now: float) -> None:
-        """Note that something else was newest. That may be an own store that had no answer."""
+        """Note that something else was newest, so that nothing is done until what stands there is read.
+
+        That may be an own store: one that had no answer, or that was refused by a server which leads no more
+        when the one that leads had taken it already.
+        """
         self.expects, self.due = None, now
         if not self._doubted:
-            self._end()
+            self.until = -inf
 
     def unanswered(self, now: float) -> None:
         """Note that it may be stored, now or later."""

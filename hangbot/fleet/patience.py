@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from hangbot.clock import Clock
 from hangbot.fleet.room_records import NothingNewer
-from hangbot.fleet.streams import ClusterAway
+from hangbot.fleet.streams import ClusterAway, ClusterFull
 
 __all__ = ["Patience"]
 
@@ -81,7 +81,11 @@ class Patience:
                     self._show(None)
 
     def _show(self, problem: ClusterAway | None) -> None:
-        changes = type(problem) is not type(self.away)
-        self.away = problem
-        if changes:
+        before, self.away = self.away, problem
+        if _shown(problem) is not _shown(before):
             self._on_away(problem)
+
+
+def _shown(problem: ClusterAway | None) -> type[ClusterAway] | None:
+    """Return what makes a difference to who looks on."""
+    return ClusterFull if isinstance(problem, ClusterFull) else ClusterAway if problem else None

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import nullcontext, suppress
 from typing import Final
 
@@ -124,7 +124,7 @@ class Rooms:
         self, tasks: asyncio.TaskGroup, room: str, lease: Entry | None, config: RoomConfig | None
     ) -> None:
         self._taking.add(room)
-        taking = self._apart(room, self._take(tasks, room, lease, config))
+        taking = self._apart(room, lambda: self._take(tasks, room, lease, config))
         tasks.create_task(taking, name=f"hangbot-take-{room}")
 
     async def _take(
@@ -159,7 +159,7 @@ class Rooms:
                 clock=self._clock,
                 rng=self._rng,
             )
-            living = self._apart(config.key, self._live(life))
+            living = self._apart(config.key, lambda: self._live(life))
             tasks.create_task(living, name=f"hangbot-{config.name}")
 
     async def _live(self, life: RoomLife) -> None:
@@ -208,7 +208,8 @@ class Rooms:
         taken = self._handing[room] = asyncio.Event()
         if not to_another:
             taken.set()
-        leaving = self._apart(room, self._hand_over(self.lives[room], taken))
+        life = self.lives[room]
+        leaving = self._apart(room, lambda: self._hand_over(life, taken))
         tasks.create_task(leaving, name=f"hangbot-leave-{room}")
 
     async def _hand_over(self, life: RoomLife, taken: asyncio.Event) -> None:
@@ -223,10 +224,10 @@ class Rooms:
             del self._handing[life.config.key]
             self.changed.set()
 
-    async def _apart(self, room: str, doing: Awaitable[None]) -> None:
+    async def _apart(self, room: str, do: Callable[[], Awaitable[None]]) -> None:
         """Do something about one room: a fault there ends its bot, and nothing else."""
         try:
-            await doing
+            await do()
         except Exception:
             logger.exception(
                 "[ERROR] the bot of the room %s ends here by a fault of hangbot itself",

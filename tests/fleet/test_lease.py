@@ -42,12 +42,27 @@ def test_its_number_stays_while_it_is_stored_again() -> None:
 
 
 def test_something_else_under_an_answered_store_ends_it() -> None:
-    lease = owned()
+    lease = owned(5)
 
     lease.outdated(100.5)
+    acts = lease.may_act(100.5)
+    lease.saw(entry(6, "another"), 100.6)
 
+    assert not acts
     assert not lease.owned
-    assert not lease.may_act(100.5)
+
+
+def test_a_store_that_one_server_refused_and_another_took_ends_nothing() -> None:
+    lease = owned(5, asked=100.0)
+
+    lease.outdated(101.0)
+    lease.saw(entry(6), 101.1)
+    acts, expects = lease.may_act(101.1), lease.expects
+    lease.stored(7, 101.1)
+
+    assert (acts, expects) == (False, 6)
+    assert lease.may_act(101.2)
+    assert lease.token == 5
 
 
 def test_a_store_without_an_answer_ends_nothing_and_extends_nothing() -> None:
@@ -58,6 +73,7 @@ def test_a_store_without_an_answer_ends_nothing_and_extends_nothing() -> None:
     lease.saw(entry(8), 101.2)
 
     assert lease.owned
+    assert lease.may_act(101.9)
     assert lease.expects == 8
     assert not lease.may_act(102.0)
 
