@@ -144,8 +144,13 @@ class Link:
         return await self._ask(subject, data, None, several=True, within=within, came=came, largest=largest)
 
     def found_sound(self) -> None:
-        """Note that something was answered just now that only a majority of the servers can answer."""
+        """Note that something was answered just now that only a majority of the servers can answer.
+
+        A server that is doubted, and still connected, is doubted no more: the next one may be cut off.
+        """
         self._sound_at, self._stores = self.clock.now(), True
+        if self._doubted is self._session:
+            self._doubted = None
 
     def doubt(self, since: float) -> None:
         """Go to another server, unless this one was found sound since then: it may be cut from the others.

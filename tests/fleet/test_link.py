@@ -11,7 +11,7 @@ import pytest
 from hangbot.clock import SystemClock
 from hangbot.config.cluster import parse_address
 from hangbot.fleet.jetstream import Answer
-from hangbot.fleet.link import Link
+from hangbot.fleet.link import _LOOK_S, Link
 from hangbot.fleet.nats_cluster import NatsStream
 from hangbot.fleet.pending import PendingAnswers
 from hangbot.fleet.shapes import records_names
@@ -54,6 +54,24 @@ async def test_a_server_through_which_nothing_is_stored_is_left_unless_something
             link.doubt(SystemClock().now() - 0.1)
 
             assert link._doubted is None
+
+
+async def test_a_server_through_which_something_is_stored_after_all_is_not_left() -> None:
+    info = {"version": "2.15.1", "headers": True, "max_payload": 1_000_000}
+    async with pretending(info) as one, pretending(info) as other:
+        where = parse_address(f"{one},{other.removeprefix('nats://')}")
+        link = Link(where, clock=SystemClock(), within=0.1)
+        async with link.opened():
+            session = link._session
+            link.doubt(SystemClock().now() + 1)  # the next look would leave it
+            assert session
+            assert link._doubted is session
+
+            link.found_sound()
+
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(link._until_silent(session), 2 * _LOOK_S)
+            assert link._session is session
 
 
 class FollowerBehind(Link):
