@@ -85,7 +85,7 @@ async def test_servers_reach_each_other_by_no_other_way_than_the_one_that_is_giv
         await routes.isolate(FORMER, resets=True)
         await until(partial(are_remotes, own, FORMER, nobody))
         for other in (1, 2):
-            assert await remotes_of(own, other) == {f"n{3 - other}"}
+            await until(partial(are_remotes, own, other, {f"n{3 - other}"}))
 
         await routes.mend(FORMER, resets=False)
 
