@@ -263,7 +263,7 @@ def test_a_series_that_is_over_runs_no_more(threads: SharedThreads) -> None:
 
 
 async def test_many_outboxes_share_few_threads(tmp_path: Path) -> None:
-    before = alive()
+    assert no_thread_is_left()  # of an earlier test
     boxes = [Outbox(OutboxFile(tmp_path / f"{number}.sqlite3")) for number in range(30)]
     try:
         await asyncio.gather(*(box.open() for box in boxes))
@@ -274,7 +274,7 @@ async def test_many_outboxes_share_few_threads(tmp_path: Path) -> None:
         rows = await asyncio.gather(*(box.rows() for box in boxes))
 
         assert all([row.message.id for row in found] == [f"m{n}" for n in range(20)] for found in rows)
-        assert before + alive() <= 4
+        assert alive() <= 8  # four, and another for each that a disk has held up for a second
     finally:
         await asyncio.gather(*(box.close() for box in boxes))
     assert no_thread_is_left()
