@@ -12,6 +12,7 @@ import pytest
 from pytest_hangfm import reporting
 from pytest_hangfm.async_tests import QuietLoopScope, mark_for_asyncio, reason_not_to_run
 from pytest_hangfm.collection import arrange, unfreeze, without_garbage_collection
+from pytest_hangfm.configuration import HandOver
 from pytest_hangfm.explanations import explain, refusal, unread_actions
 from pytest_hangfm.items import remedy_of, target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS, add_options, read_options
@@ -81,6 +82,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: unfreeze(config))
     reporting.start(config)
     if not hasattr(config, "workerinput"):  # with xdist, only in the process that prints
+        if options.configuration:
+            config.pluginmanager.register(HandOver(options.configuration), "hangfm-hand-over")
         stages = StageSummary()
         config.pluginmanager.register(stages, "hangfm-stages")
         config.pluginmanager.register(PreflightSummary(config.stash[OPTIONS], stages), "hangfm-preflight")

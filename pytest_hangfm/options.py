@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 import pytest
 
+from pytest_hangfm.configuration import Configuration
 from pytest_hangfm.secrets import configured_secrets
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Options(NamedTuple):
         bot: The command of the bot that is proven, or empty.
         simulate: The token of the one world in which simulated tests are played; empty: those of their seeds.
         seeds: In how many worlds they are played; 0: as their marks say.
+        configuration: What the configuration file says.
     """
 
     target: Literal["auto", "sandbox", "live"]
@@ -71,6 +73,7 @@ class Options(NamedTuple):
     bot: str = ""
     simulate: str = ""
     seeds: int = 0
+    configuration: Configuration | None = None
 
     @property
     def configured(self) -> bool:
@@ -80,7 +83,7 @@ class Options(NamedTuple):
     @property
     def origin(self) -> str:
         """Return where the configuration comes from, in words."""
-        file = _masked(self.env_file.name, self.env_file, os.environ)
+        file = _masked(self.env_file.name, self.configuration, os.environ)
         if self.from_file and self.from_environment:
             return f"{file} and the environment"
         return "the environment" if self.from_environment else file
@@ -180,10 +183,11 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     """
     texts = {spec.name: _text(config, spec, environ) for spec in _SPECS if spec.metavar}
     env_file = _path(config, *texts["env_file"]) or config.invocation_params.dir / DEFAULT_ENV_FILE
+    configuration = Configuration(env_file, config)
 
     def one_of(value: str, possible: tuple[str, ...], where: str) -> str:
         if value not in possible:
-            shown = _masked(repr(value), env_file, environ)
+            shown = _masked(repr(value), configuration, environ)
             raise pytest.UsageError(f"{where}: {shown} is none of {', '.join(possible)}")
         return value
 
@@ -203,12 +207,13 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         ignore=_ids(texts["ignore"][0]),
         strict=switches["strict"],
         guard=cast('Literal["auto", "all", "off"]', guard),
-        from_file=named or env_file.is_file(),
+        from_file=named or configuration.is_there,
         from_environment=in_environment,
         bot=texts["bot"][0],
         simulate=texts["simulate"][0],
         seeds=_count(*texts["seeds"]),
         in_ci=environ.get("CI", "").strip().lower() not in {"", *_SWITCH_OFF},
+        configuration=configuration,
     )
 
 
@@ -237,11 +242,11 @@ def _switch(
     return known[one_of(text, tuple(known), spec.env)]
 
 
-def _masked(text: str, env_file: Path, environ: Mapping[str, str]) -> str:
+def _masked(text: str, configuration: Configuration | None, environ: Mapping[str, str]) -> str:
     """Return a text without the secrets of the configuration: one may stand in an option's place."""
     from hangbot.redact import Redactor  # noqa: PLC0415  only a run with checks, or a wrong call, pays for it
 
-    return Redactor(configured_secrets(env_file, environ)).text(text)
+    return Redactor(configured_secrets(configuration.text() if configuration else "", environ)).text(text)
 
 
 def _path(config: pytest.Config, text: str, where: str) -> Path | None:

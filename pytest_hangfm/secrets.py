@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 __all__ = ["SECRET_NAMES", "configured_secrets"]
 
@@ -17,21 +16,18 @@ _PUBLIC_NAME: Final = "COMETCHAT_APPID"
 _LOOKS_SECRET: Final = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|_AUTH$")
 _SETTING: Final = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _PASSWORD: Final = re.compile(r"://[^\s/:@]*:([^\s/@]+)@")
-_LARGEST: Final = 65_536
 
 
-def configured_secrets(env_file: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
+def configured_secrets(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return every secret that is configured, whether or not the configuration is in order.
 
-    Of the file also what belongs to other programs and is named like a secret.
+    Args:
+        text: What the configuration file says; of it also what belongs to other programs and is named like
+            a secret.
+        environ: The environment.
     """
     given = [(name, environ.get(name, "").strip()) for name in (*SECRET_NAMES, "SOCKET_SERVER_URL")]
     given += [(_PUBLIC_NAME, environ.get(_PUBLIC_NAME, "").strip())]
-    try:
-        with env_file.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(_LARGEST)
-    except OSError:
-        text = ""
     given += [(name, value) for name, raw in _SETTING.findall(text) for value in _spellings(raw)]
     public = {value for name, value in given if name == _PUBLIC_NAME}
     found = [

@@ -81,7 +81,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if problem:
         top.error(problem)
     args.log_level = args.log_level or args.quiet_level
-    args.env_files = args.env_files or []
+    args.env_files, args.read_configurations = args.env_files or [], {}
     if len(args.env_files) > 1 and args.command != "run":
         top.error(f"{args.command} is about one bot, and --env-file is given {len(args.env_files)} times")
     args.env_file = args.env_files[0] if args.env_files else None

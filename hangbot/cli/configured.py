@@ -3,8 +3,7 @@
 import argparse
 import os
 
-from hangbot.cli.context import ENV_FILE
-from hangbot.config.envfile import read_env_file
+from hangbot.cli.context import ENV_FILE, read_configuration
 from hangbot.config.parsing import unquoted
 
 __all__ = ["configured"]
@@ -15,6 +14,6 @@ def configured(args: argparse.Namespace, name: str) -> str:
     found = os.environ.get(name, "").strip()
     file = args.env_file or ENV_FILE
     if not found and (args.env_file or file.exists()):
-        entry = read_env_file(file).values.get(name)
+        entry = read_configuration(args, file).values.get(name)
         found = entry.value.strip() if entry else ""
     return unquoted(found)[0]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from hangbot.cli.masking import mask_also
 from hangbot.config import ENV, Settings
+from hangbot.config.envfile import EnvFile, read_env_file
 from hangbot.config.fields import Need
 from hangbot.config.locations import OUTBOX
 from hangbot.logs import Log, set_up
@@ -27,6 +28,7 @@ __all__ = [
     "load_settings",
     "load_settings_and_log",
     "open_embedded_sandbox",
+    "read_configuration",
     "set_up_logs",
 ]
 
@@ -58,11 +60,31 @@ def load_settings_and_log(args: argparse.Namespace) -> tuple[Settings, Log]:
 def load_all_settings_and_log(args: argparse.Namespace) -> tuple[list[Settings], Log]:
     """Do the same for each configuration that is named; one is what is there without a name."""
     files, named = args.env_files or [ENV_FILE], bool(args.env_files)
-    every = [Settings.load(file, os.environ, required=named) for file in files]
+    every = [
+        Settings.load(
+            file,
+            os.environ,
+            required=named,
+            file=read_configuration(args, file) if named or file.exists() else None,
+        )
+        for file in files
+    ]
     log = set_up_logs(args, *every)
     for settings in every:
         check_environment(settings.chat_url, settings.gateway_url, settings.room_url)
     return every, log
+
+
+def read_configuration(args: argparse.Namespace, file: Path) -> EnvFile:
+    """Read a configuration once for a command: of a pipe a second reader would get nothing.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    read: dict[Path, EnvFile] = args.read_configurations
+    if file not in read:
+        read[file] = read_env_file(file)
+    return read[file]
 
 
 def set_up_logs(args: argparse.Namespace, *every: Settings) -> Log:

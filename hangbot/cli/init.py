@@ -19,6 +19,7 @@ from hangbot.config import ENV, Settings, render_env_file
 from hangbot.config.parsing import unquoted
 from hangbot.errors import HangbotError, NotFound, UsageError
 from hangbot.factory import open_clients
+from hangbot.given_file import read_given
 from hangbot.new_file import try_place, write_over
 from hangbot.system_errors import remedy_for
 
@@ -87,9 +88,8 @@ def _read(path: Path) -> str:
     try:
         if path == _STDIN:
             return sys.stdin.read(_LONGEST_TOKEN)
-        with path.open(encoding="utf-8") as file:
-            return file.read(_LONGEST_TOKEN)
-    except (OSError, UnicodeDecodeError) as exc:
+        return read_given(path, most=_LONGEST_TOKEN).decode("utf-8")
+    except (OSError, ValueError) as exc:
         cause = getattr(exc, "strerror", None) or "it is no text"
         raise UsageError(f"{path}: {cause}", remedy="Give a file that holds the token.") from None
 

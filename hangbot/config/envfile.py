@@ -8,8 +8,9 @@ keeps the last value of a name given twice, skips a line that it cannot read, an
 
 import errno
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
@@ -64,12 +65,15 @@ class EnvFile:
     faults: tuple[str, ...]
 
 
-def read_env_file(path: Path, *, patience: float = PATIENCE) -> EnvFile:
+def read_env_file(
+    path: Path, *, patience: float = PATIENCE, read: Callable[[Path], bytes] | None = None
+) -> EnvFile:
     """Read and parse a configuration file.
 
     Args:
         path: The file, or a pipe.
         patience: Seconds to wait for a pipe.
+        read: What else reads it, and fails as `read_given` does; for who has read it already.
 
     Raises:
         ConfigError: There is no such file (the cause is then ``FileNotFoundError``), it is
@@ -77,7 +81,7 @@ def read_env_file(path: Path, *, patience: float = PATIENCE) -> EnvFile:
     """
     values: dict[str, Entry] = {}
     faults = []
-    for item in _items(_text(path, patience)):
+    for item in _items(_text(path, read or partial(read_given, most=LARGEST, patience=patience))):
         if isinstance(item, _Fault):
             faults.append(f"{location(path, item.line)}: {item.problem}")
         elif item.name in values and values[item.name].value:  # an empty one may be filled in further down
@@ -121,9 +125,9 @@ class _Fault:
     problem: str
 
 
-def _text(path: Path, patience: float) -> str:
+def _text(path: Path, read: Callable[[Path], bytes]) -> str:
     try:
-        data = read_given(path, most=LARGEST, patience=patience)
+        data = read(path)
     except FileNotFoundError as exc:
         remedy = (
             "Run `hangbot init`, which writes it; where nobody can answer its questions (CI, a container) "

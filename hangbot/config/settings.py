@@ -101,6 +101,7 @@ class Settings(SettingsTable):
         *,
         required: bool = True,
         file: EnvFile | None = None,
+        read: Callable[[Path], bytes] | None = None,
     ) -> Self:
         """Read the configuration file and the environment; the environment wins.
 
@@ -110,6 +111,7 @@ class Settings(SettingsTable):
             required: Whether the file must exist. Without it, a missing file is ignored
                 as long as the environment sets any of hangbot's names.
             file: What the file says, where it was read already.
+            read: What else reads it; see `read_env_file`.
 
         Raises:
             ConfigError: The file cannot be read, or ``faults`` has a line for each thing that
@@ -121,13 +123,13 @@ class Settings(SettingsTable):
             if name in _NAMES and text.strip()
         }
         remedy = f"Correct that in {env_file} or in the environment; {_EXPLAINED}"
-        read: Path | None = env_file
+        found: Path | None = env_file
         try:
-            file = file or read_env_file(env_file)
+            file = file or read_env_file(env_file, read=read)
         except ConfigError as exc:
             if required or not own or not isinstance(exc.__cause__, FileNotFoundError):
                 raise
-            file, remedy, read = EnvFile(env_file, {}, ()), exc.remedy, None
+            file, remedy, found = EnvFile(env_file, {}, ()), exc.remedy, None
         values = {
             name: Value(entry.value, location(file.path, entry.line), parsed=True, cut=entry.cut)
             for name, entry in file.values.items()
@@ -143,13 +145,13 @@ class Settings(SettingsTable):
             unknown=unknown,
             file=file,
             outbox=outbox_location(
-                read, unquoted(named.text.strip())[0] if named and not named.absent else None
+                found, unquoted(named.text.strip())[0] if named and not named.absent else None
             ),
             remedy=remedy,
         )
         foreign = {name: entry.value for name, entry in file.values.items() if name not in _NAMES}
         outside = {name: value.text for name, value in around.items()}
-        settings._was_read(read, (*secrets_of(foreign), *secrets_of(outside, known_only=True)))  # noqa: SLF001  a new one of its own
+        settings._was_read(found, (*secrets_of(foreign), *secrets_of(outside, known_only=True)))  # noqa: SLF001  a new one of its own
         return settings
 
     @classmethod

@@ -50,7 +50,9 @@ class Redaction:
 
     def __init__(self, config: pytest.Config, environ: Mapping[str, str] = os.environ) -> None:
         self._config = config
-        self._known = dict.fromkeys(configured_secrets(config.stash[OPTIONS].env_file, environ))
+        configuration = config.stash[OPTIONS].configuration
+        said = configuration.text() if configuration else ""
+        self._known = dict.fromkeys(configured_secrets(said, environ))
         self._mine: set[str] = set()
         self._redactor: Redactor | None = None
         self._item: pytest.Item | None = None

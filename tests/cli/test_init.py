@@ -3,13 +3,17 @@ from __future__ import annotations
 import builtins
 import getpass
 import io
+import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hangbot.cli import main
+from hangbot import given_file
+from hangbot.cli import init, main
 from hangbot.config import Settings
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,3 +204,29 @@ def test_without_a_terminal_it_says_what_to_give(call: Call) -> None:
 
     assert said.code == 2
     assert "Give --token-file and --room" in said.err
+
+
+def test_a_token_through_a_pipe_is_read_to_its_end(known: Bench) -> None:
+    sandbox = known.sandbox
+    reading, writing = os.pipe()
+    os.write(writing, f"{sandbox.bot.token}\r\n".encode())
+    os.close(writing)
+
+    code, _, _ = known.call("init", "--token-file", f"/dev/fd/{reading}", "--room", sandbox.room_slug)
+
+    os.close(reading)
+    settings = Settings.load(known.folder / FILE, {})
+    assert (code, settings.bot_user_token.get_secret_value()) == (0, sandbox.bot.token)
+
+
+@pytest.mark.timeout(WITHIN)
+def test_a_pipe_without_a_token_is_not_waited_for_for_ever(
+    known: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(known.folder / "silent")
+    monkeypatch.setattr(init, "read_given", partial(given_file.read_given, patience=0.1))
+
+    said = known.call("init", "--token-file", "silent", "--room", "sandbox")
+
+    assert said.code == 2
+    assert "silent: nothing came out of it in 0.1 s" in said.err
