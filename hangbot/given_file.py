@@ -1,4 +1,4 @@
-"""Reads a file that an operator named: a file, or a pipe such as ``<(vault read ...)``."""
+"""Reads what an operator named: a file, or a pipe such as ``<(vault read ...)``."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from typing import Final
 
 from hangbot.clock import SystemClock
 
-__all__ = ["PATIENCE", "read_given"]
+__all__ = ["PATIENCE", "check_file", "read_given"]
 
 PATIENCE: Final = 30.0
 """Seconds to wait for a pipe: its writer may have to ask a vault first."""
@@ -40,6 +40,23 @@ def read_given(path: Path, *, most: int, patience: float = PATIENCE) -> bytes:
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it has more than {most} bytes")
     return data
+
+
+def check_file(path: Path) -> None:
+    """Refuse a pipe or a device, where a library or another process reads by name, and perhaps twice.
+
+    Args:
+        path: What is named.
+
+    Raises:
+        OSError: It is no file, or not there.
+        ValueError: No path can be like that.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is no file, and is to be read more than once")
 
 
 def _piped(handle: int, most: int, patience: float) -> bytes:

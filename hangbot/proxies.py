@@ -16,6 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from hangbot.errors import ConfigError
+from hangbot.given_file import check_file
 
 __all__ = [
     "Named",
@@ -131,6 +132,7 @@ def check_certificates(environ: Mapping[str, str] = os.environ) -> None:
 def _certificate_faults(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if file := environ.get("SSL_CERT_FILE"):
         try:
+            check_file(Path(file))
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
         except ssl.SSLError:
             yield "SSL_CERT_FILE", "it names a file without a certificate in PEM"

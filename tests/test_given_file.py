@@ -9,7 +9,7 @@ import pytest
 
 from hangbot.app.without_code import app_of_file
 from hangbot.config.envfile import read_env_file
-from hangbot.given_file import read_given
+from hangbot.given_file import check_file, read_given
 from hangbot.incident.bundle import read_bundle
 from pytest_hangfm.proof.profile import Profile
 from pytest_hangfm.proof.profile_file import read_profile, write_profile
@@ -53,6 +53,19 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for_for_ever(tmp_path: Path)
 
     with pytest.raises(TimeoutError, match=r"nothing came out of it in 0\.1 s"):
         read_given(silent, most=8, patience=0.1)
+
+
+def test_what_a_library_or_another_process_reads_is_to_be_a_file(tmp_path: Path) -> None:
+    file, pipe = tmp_path / "file", tmp_path / "pipe"
+    file.write_bytes(b"")
+    os.mkfifo(pipe)
+
+    check_file(file)
+    for other, words in [(pipe, "it is no file"), (ENDLESS, "it is no file"), (tmp_path, "Is a directory")]:
+        with pytest.raises(OSError, match=words):
+            check_file(other)
+    with pytest.raises(FileNotFoundError):
+        check_file(tmp_path / "none")
 
 
 @pytest.mark.parametrize(

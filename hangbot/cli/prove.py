@@ -14,6 +14,7 @@ from hangbot.cli import early_signals
 from hangbot.cli.parser import count, path_to_write
 from hangbot.errors import HangbotError, UsageError
 from hangbot.exit_codes import INTERRUPTED
+from hangbot.given_file import check_file
 from hangbot.tied import tied
 
 __all__ = ["add_arguments", "run"]
@@ -164,12 +165,24 @@ def _look_at(args: argparse.Namespace) -> None:
     """
     if args.quick and args.search is not None:
         raise UsageError("--quick leaves no time for --search", remedy="Leave one of them out.")
+    if args.profile is not None:
+        _look_at_profile(args.profile)
     others = [name for name in _NOT_WITH_REPLAY if getattr(args, name) not in {None, False}]
     if args.replay is not None and others:
         raise UsageError(
             f"--replay plays one schedule, and --{others[0]} asks for something else",
             remedy="Leave one of them out.",
         )
+
+
+def _look_at_profile(file: Path) -> None:
+    """Refuse a pipe: each process that plays scenarios reads the profile, and none has this one's pipes."""
+    try:
+        check_file(file)
+    except FileNotFoundError:
+        pass  # it may be written yet, and who reads it says so
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read: {exc.strerror}", remedy="Give the path of a file.") from exc
 
 
 def _command(args: argparse.Namespace) -> tuple[str, ...]:

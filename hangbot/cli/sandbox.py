@@ -19,6 +19,7 @@ from hangbot.cli.sandbox_tls import advice, authority
 from hangbot.cli.signals import serve_until_stopped
 from hangbot.errors import HangbotError, UsageError
 from hangbot.exit_codes import FAILED
+from hangbot.given_file import check_file
 from hangbot.logs import set_up
 from hangbot.redact import Redactor
 from hangbot.sandbox import open_sandbox
@@ -147,10 +148,13 @@ def _has_known_ports(args: argparse.Namespace) -> bool:
 def _tls(cert: Path, key: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
+        for file in (cert, key):
+            check_file(file)  # of a pipe OpenSSL would wait for ever, and no signal would end that
         context.load_cert_chain(cert, key)
-    except OSError as exc:
+    except (OSError, ValueError) as exc:
+        cause = getattr(exc, "strerror", None) or exc
         raise HangbotError(
-            f"{cert} and {key} cannot be used for TLS: {exc.strerror or exc}",
+            f"{cert} and {key} cannot be used for TLS: {cause}",
             remedy="Give --tls-cert and --tls-key a certificate and its key, both PEM.",
         ) from exc
     return context

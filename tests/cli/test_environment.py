@@ -61,6 +61,9 @@ CASES: Final = [
     ),
     pytest.param("run", world(SSL_CERT_FILE="/gone.pem"), 2, "the file cannot be read: No such", id="no CA"),
     pytest.param("send hi", world(SSL_CERT_FILE="/etc/passwd"), 2, "without a certificate", id="no PEM"),
+    pytest.param(
+        "mkfifo ca; hangbot run", world(SSL_CERT_FILE="ca"), 2, "cannot be read: it is no file", id="a pipe"
+    ),
     pytest.param("send hi", world(SSL_CERT_DIR="/gone"), 2, "SSL_CERT_DIR of the env", id="no CA folder"),
     pytest.param("run", world(SSLKEYLOGFILE="/gone/log"), 2, "SSLKEYLOGFILE of the env", id="key log"),
     # -- files

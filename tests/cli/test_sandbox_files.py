@@ -127,6 +127,7 @@ FOREIGN = "BOT_USER_TOKEN=of-a-live-bot\n"
         pytest.param(["--record", "no/such/file"], 1, "no/such/file: No such file", id="no folder to record"),
         pytest.param(["--tls-cert", "x"], 2, "both --tls-cert and --tls-key", id="half of TLS"),
         pytest.param(["--tls-cert", "x", "--tls-key", "y"], 1, "cannot be used for TLS", id="no certificate"),
+        pytest.param(["--tls-cert", "pipe", "--tls-key", "pipe"], 1, "it is no file", id="a pipe for TLS"),
         pytest.param(["--tls", "--room-port", "1"], 2, "there is one port", id="a room port with --tls"),
         pytest.param(
             ["--tls", "--tls-cert", "x", "--tls-key", "y"], 2, "a certificate of its own", id="two of TLS"

@@ -36,6 +36,7 @@ def prove(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subpr
     ("a-replay-and-more", ["--replay", "x", "--only", "join", "--", "x"], "and --only asks for something"),
     ("two-bots-and-a-container", ["--app", "a:b", "--docker", "x"], "--app and --docker are two bots"),
     ("no-image", ["--docker", ""], "--docker names no image"),
+    ("no-file", ["--profile", "/dev/zero", "--", "x"], "/dev/zero cannot be read: it is no file"),
     ("no-speed", ["--speed", "0", "--", "x"], "--speed"),
 )
 def test_a_wrong_call_ends_with_2_and_a_line(words: list[str], text: str, tmp_path: Path) -> None:
