@@ -2,18 +2,25 @@
 
 import argparse
 import asyncio
+import logging
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from hangbot.cli.output import write_failure, write_json
 from hangbot.cli.parser import path_to_write
 from hangbot.cli.signals import serve_until_stopped
+from hangbot.clock import SystemClock
 from hangbot.exit_codes import FAILED
-from hangbot.fleet.servers import open_servers
+from hangbot.fleet.servers import Servers, open_servers
 from hangbot.logs import set_up
 from hangbot.redact import Redactor
 
 __all__ = ["add_arguments", "run"]
+
+logger = logging.getLogger(__name__)
+
+_LOOK_S: Final = 0.3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,5 +60,22 @@ async def _serve(args: argparse.Namespace, stop: asyncio.Event) -> int:
         write_json({"event": "ready", "outbox": servers.address, "servers": servers.shown()})
         if isinstance(write_failure(), BrokenPipeError):
             return FAILED  # its caller has gone, and no other program can know its ports
-        await stop.wait()
+        watching = asyncio.create_task(_watch(servers), name="the servers' ends")
+        try:
+            await stop.wait()
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching})
     return 0
+
+
+async def _watch(servers: Servers) -> None:
+    """Log the end of each server that ends by itself; the others go on."""
+    running, clock = set(range(len(servers))), SystemClock()
+    while running:
+        for number in sorted(running):
+            if ending := servers.ending(number):
+                running.discard(number)
+                words = "[ERROR] NATS server n%d has ended with %s; servers that go on: %d"
+                logger.error(words, number, ending, len(running), extra={"action": "server_ended"})
+        await clock.sleep(_LOOK_S)

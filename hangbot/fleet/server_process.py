@@ -146,11 +146,15 @@ class ServerProcess:
         ]
         return said[-1].rpartition("] ")[2] if said else ""
 
+    def ending(self) -> str:
+        """Return with which code it has ended, and why; empty: it has not."""
+        code = self._process.poll() if self._process else None
+        return "" if code is None else f"{code}: {self.last_words() or 'no reason given'}"
+
     def check_running(self) -> None:
         """Raise where it has ended by itself."""
-        if self._process and self._process.poll() is not None:
-            why = self.last_words() or "no reason given"
+        if ending := self.ending():
             raise HangbotError(
-                f"{self._command[0]} has ended with {self._process.returncode}: {why}",
+                f"{self._command[0]} has ended with {ending}",
                 remedy="Give another one with --nats-server PATH, or read its log (--keep DIR keeps it).",
             )

@@ -85,6 +85,10 @@ class Servers:
         """Return the process of a server, if it runs."""
         return self._processes[number].pid
 
+    def ending(self, number: int) -> str:
+        """Return with which code a server has ended, and why; empty: it has not."""
+        return self._processes[number].ending()
+
     def number_of(self, server: str) -> int:
         """Return which one listens at ``HOST:PORT``."""
         return [ports.client for ports in self.ports].index(int(server.rpartition(":")[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,21 @@ def test_its_first_line_is_all_that_is_needed_and_it_ends_well(start: Start, fol
     assert asyncio.run(store(ready["outbox"], sequence)) > sequence
     again.send(signal.SIGINT)
     assert again.wait() == 0
+
+
+@pytest.mark.usefixtures("nats_server")
+def test_a_server_that_ends_by_itself_is_named_once_and_the_others_go_on(start: Start) -> None:
+    command = start("fleet", "dev")
+    ready = ready_line(command)
+
+    os.kill(ready["servers"][1]["pid"], signal.SIGKILL)
+
+    until(command, lambda: "NATS server n1 has ended with -9" in command.err)
+    assert runs(ready["servers"][0]["pid"])
+    assert runs(ready["servers"][2]["pid"])
+    command.send(signal.SIGTERM)
+    assert command.wait() == 0
+    assert command.err.count("has ended") == command.err.count("servers that go on: 2") == 1
 
 
 @pytest.mark.usefixtures("nats_server")
