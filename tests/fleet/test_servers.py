@@ -31,10 +31,11 @@ asyncio.run(main())
 
 @pytest.mark.usefixtures("nats_server")
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a killed process leaves its servers")
-async def test_servers_end_with_a_process_that_is_killed() -> None:
+async def test_servers_end_with_a_process_that_is_killed(tmp_path: Path) -> None:
     clock = SystemClock()
     pipe = asyncio.subprocess.PIPE
-    starter = await asyncio.create_subprocess_exec(sys.executable, "-c", STARTS_SERVERS, stdout=pipe)
+    env = os.environ | {"TMPDIR": str(tmp_path)}  # who is killed leaves its folder
+    starter = await asyncio.create_subprocess_exec(sys.executable, "-c", STARTS_SERVERS, stdout=pipe, env=env)
     assert starter.stdout
     pids = json.loads(await clock.wait_for(starter.stdout.readline(), WITHIN))
     assert all(map(runs, pids))
