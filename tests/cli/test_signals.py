@@ -195,6 +195,7 @@ def test_an_end_that_cannot_be_raised_where_the_signal_came_is_remembered_and_no
     monkeypatch.setattr(sys, "unraisablehook", shown.append)
     monkeypatch.setattr(early_signals, "_hooks", [])  # whatever ran in this process before
     monkeypatch.setattr(early_signals, "_before", {})
+    monkeypatch.setattr(early_signals, "_came", [])  # what comes here is not to be there for a later test
     early_signals.catch()
     try:
         early_signals.end_at_once()
@@ -204,7 +205,7 @@ def test_an_end_that_cannot_be_raised_where_the_signal_came_is_remembered_and_no
     finally:
         for number in early_signals.heard():
             signal.signal(number, signal.SIG_IGN)
-        monkeypatch.setattr(early_signals, "_came", [])
+        early_signals._came.clear()
         early_signals.give_back()
 
     assert came == signal.SIGTERM
