@@ -11,7 +11,7 @@ TYPE_CHECKING = False  # as `typing` has it, without the import
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["came", "catch", "end_at_once", "give_back", "heard"]
+__all__ = ["came", "catch", "end_at_once", "give_back", "heard", "hold"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a program to stop; the last comes when its terminal goes."""
@@ -52,6 +52,12 @@ def end_at_once() -> None:
     if _before and not _hooks:
         _hooks.append(sys.unraisablehook)
         sys.unraisablehook = _show_unraisable
+
+
+def hold() -> None:
+    """Only record signals again until other handlers are set: a loop that is half made cannot be closed."""
+    for number in _before:
+        signal.signal(number, _remember)
 
 
 def give_back() -> None:

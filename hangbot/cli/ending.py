@@ -7,7 +7,7 @@ ends at once where `sys.exit` is called in a task, with an exit code that says s
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -24,12 +24,17 @@ _WITHIN: Final = 1.0
 _stuck: list[str] = []
 
 
-def run_to_end(main: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine as `asyncio.run` does; return when it ends, not before, and though its tasks do not."""
+def run_to_end(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run a coroutine as `asyncio.run` does; return when it ends, not before, and though its tasks do not.
+
+    Args:
+        main: Makes it; it is to handle signals at once, since until then they are only remembered.
+    """
+    early_signals.hold()
     runner = asyncio.Runner()
     try:
         loop = runner.get_loop()
-        whole = loop.create_task(_with_bounds(main), name="hangbot-main")
+        whole = loop.create_task(_with_bounds(main()), name="hangbot-main")
         while not whole.done():
             _run_until_done(loop, whole)
         return whole.result()
@@ -49,7 +54,7 @@ def _run_until_done(loop: asyncio.AbstractEventLoop, whole: asyncio.Task[int]) -
     try:
         loop.run_until_complete(whole)
     except (KeyboardInterrupt, SystemExit) as exc:
-        if whole.done() or early_signals.came():  # a signal before there was a handler for it
+        if whole.done():
             raise
         _log_stopped(f"{type(exc).__name__} in a task or callback", exc)
     except RuntimeError:

@@ -9,7 +9,7 @@ from typing import Final
 
 from hangbot.cli.output import write_failure, write_json
 from hangbot.cli.parser import path_to_write
-from hangbot.cli.signals import serve_until_stopped
+from hangbot.cli.signals import run_until_stopped
 from hangbot.clock import SystemClock
 from hangbot.exit_codes import FAILED
 from hangbot.fleet.servers import Servers, open_servers
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal (INT, TERM, HUP); the first line on standard output is the ``ready`` line."""
     set_up(args.log_format, args.log_level, Redactor())
-    return asyncio.run(serve_until_stopped(partial(_serve, args)))
+    return run_until_stopped(partial(_serve, args))
 
 
 async def _serve(args: argparse.Namespace, stop: asyncio.Event) -> int:

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             "a worker runs the rooms of a folder, and --env-file names one bot",
             remedy="Put the file into the folder of --rooms.",
         )
-    return run_to_end(until_stopped(partial(_work, args)))
+    return run_to_end(partial(until_stopped, partial(_work, args)))
 
 
 async def _work(args: argparse.Namespace, signals: Signals) -> int:

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -71,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     if args.dev:
         from hangbot.cli.dev import run_dev  # noqa: PLC0415  only who writes a bot pays for it
 
-        return run_to_end(run_dev(args))
+        return run_to_end(partial(run_dev, args))
     if args.sandbox:
         app = load_apps(args.app, ENV_FILE.parent)
-        return run_to_end(until_stopped(lambda signals: _on_sandbox(args, app, signals)))
+        return run_to_end(partial(until_stopped, lambda signals: _on_sandbox(args, app, signals)))
     every, log = load_all_settings_and_log(args)
     files = args.env_files or [ENV_FILE]
     bots = [
@@ -89,9 +90,9 @@ def run(args: argparse.Namespace) -> int:
             )
     if len(bots) == 1:
         (bot,) = bots
-        return run_to_end(until_stopped(lambda signals: _run(bot.settings, log, bot.app, signals)))
+        return run_to_end(partial(until_stopped, lambda signals: _run(bot.settings, log, bot.app, signals)))
     _refuse_two_alike(bots)
-    return run_to_end(until_stopped(lambda signals: _run_several(bots, log, signals)))
+    return run_to_end(partial(until_stopped, lambda signals: _run_several(bots, log, signals)))
 
 
 def _names(files: Sequence[Path]) -> list[str]:

@@ -16,7 +16,7 @@ from hangbot.cli.output import report, write_failure, write_json, write_line
 from hangbot.cli.parser import count, path_to_write, port
 from hangbot.cli.sandbox_env import MARK, kept_identity, render
 from hangbot.cli.sandbox_tls import advice, authority
-from hangbot.cli.signals import serve_until_stopped
+from hangbot.cli.signals import run_until_stopped
 from hangbot.errors import HangbotError, UsageError
 from hangbot.exit_codes import FAILED
 from hangbot.given_file import check_file
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     set_up(args.log_format, args.log_level, Redactor())
     logging.getLogger("hangbot.sandbox").setLevel(args.log_level.upper())
-    return asyncio.run(serve_until_stopped(partial(_serve, args)))
+    return run_until_stopped(partial(_serve, args))
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from hangbot.cli import early_signals
 from hangbot.exit_codes import FAILED
 
-__all__ = ["SecondSignal", "Signals", "Stopped", "serve_until_stopped", "stopping"]
+__all__ = ["SecondSignal", "Signals", "Stopped", "run_until_stopped", "stopping"]
 
 _ONE_SIGNAL: Final = 1.0
 """Seconds within which a further signal counts as the same one: `timeout`, npm and shells signal both a
@@ -91,7 +91,13 @@ def stopping(stop: Callable[[], None] | None = None) -> Iterator[Signals]:
             early_signals.give_back()
 
 
-async def serve_until_stopped(serve: Callable[[asyncio.Event], Awaitable[int]]) -> int:
+def run_until_stopped(serve: Callable[[asyncio.Event], Awaitable[int]]) -> int:
+    """Run a loop that does what follows, and return what that returns."""
+    early_signals.hold()
+    return asyncio.run(_serve(serve))
+
+
+async def _serve(serve: Callable[[asyncio.Event], Awaitable[int]]) -> int:
     """Return what a function returns that is given what the first signal sets; at the second, a failure."""
     stop = asyncio.Event()
     try:

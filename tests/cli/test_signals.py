@@ -124,6 +124,34 @@ def test_a_stop_at_any_moment_of_the_start_ends_it_with_0(command: str, bench: B
     assert ends == dict.fromkeys(ends, 0)
 
 
+@pytest.mark.parametrize("words", [["sandbox"], ["run", "--sandbox"], ["fleet", "dev"]])
+def test_a_stop_while_the_event_loop_is_made_ends_it_with_0_and_no_word_of_that(
+    words: list[str], tmp_path: Path
+) -> None:
+    script = f"""
+import os, signal, socket, sys
+from hangbot.cli import main
+make_pair = socket.socketpair  # a loop's last part
+def stop(*args):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return make_pair(*args)
+socket.socketpair = stop
+sys.exit(main({words}))
+"""
+
+    ended = subprocess.run(  # noqa: S603  our own command
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN,
+        cwd=tmp_path,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert not any(word in ended.stderr for word in STRAY), ended.stderr
+
+
 def test_signals_are_caught_before_anything_else_is_loaded() -> None:
     script = (
         "import sys; before = set(sys.modules); import hangbot.cli; "
