@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from math import inf
 
 import pytest
@@ -36,42 +37,44 @@ async def test_a_lost_connection_is_waited_for_and_not_asked_again_and_again() -
         await asyncio.gather(*link._closing)
 
 
-async def test_a_server_through_which_nothing_is_stored_is_left_unless_something_was_meanwhile() -> None:
+@asynccontextmanager
+async def linked_to_one_of_two() -> AsyncIterator[Link]:
     info = {"version": "2.15.1", "headers": True, "max_payload": 1_000_000}
     async with pretending(info) as one, pretending(info) as other:
         where = parse_address(f"{one},{other.removeprefix('nats://')}")
         link = Link(where, clock=SystemClock(), within=0.1)
         async with link.opened():
-            left, begun = link.server, SystemClock().now()
-            with pytest.raises(AnswerMissing):
-                await NatsStream(link, records_names("f")).store("room", b"", last=0)
-            async with asyncio.timeout(WITHIN):
-                while link.server == left:  # noqa: ASYNC110  there is no event to wait for
-                    await asyncio.sleep(0.01)
+            yield link
 
-            link.doubt(begun)  # what was asked of the former one says nothing of this one
-            link.found_sound()
-            link.doubt(SystemClock().now() - 0.1)
 
-            assert link._doubted is None
+async def test_a_server_through_which_nothing_is_stored_is_left_unless_something_was_meanwhile() -> None:
+    async with linked_to_one_of_two() as link:
+        left, begun = link.server, SystemClock().now()
+        with pytest.raises(AnswerMissing):
+            await NatsStream(link, records_names("f")).store("room", b"", last=0)
+        async with asyncio.timeout(WITHIN):
+            while link.server == left:  # noqa: ASYNC110  there is no event to wait for
+                await asyncio.sleep(0.01)
+
+        link.doubt(begun)  # what was asked of the former one says nothing of this one
+        link.found_sound()
+        link.doubt(SystemClock().now() - 0.1)
+
+        assert link._doubted is None
 
 
 async def test_a_server_through_which_something_is_stored_after_all_is_not_left() -> None:
-    info = {"version": "2.15.1", "headers": True, "max_payload": 1_000_000}
-    async with pretending(info) as one, pretending(info) as other:
-        where = parse_address(f"{one},{other.removeprefix('nats://')}")
-        link = Link(where, clock=SystemClock(), within=0.1)
-        async with link.opened():
-            session = link._session
-            link.doubt(SystemClock().now() + 1)  # the next look would leave it
-            assert session
-            assert link._doubted is session
+    async with linked_to_one_of_two() as link:
+        session = link._session
+        link.doubt(SystemClock().now() + 1)  # the next look would leave it
+        assert session
+        assert link._doubted is session
 
-            link.found_sound()
+        link.found_sound()
 
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(link._until_silent(session), 2 * _LOOK_S)
-            assert link._session is session
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(link._until_silent(session), 2 * _LOOK_S)
+        assert link._session is session
 
 
 class FollowerBehind(Link):
